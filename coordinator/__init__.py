@@ -1,0 +1,1 @@
+"""The daemon: membership, rounds, aggregation, checkpoints, journal; reading a run afterwards."""

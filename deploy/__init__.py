@@ -1,0 +1,1 @@
+"""Starting all of it: one machine, several hosts; the command line."""

@@ -1,0 +1,1 @@
+"""The worker: its session with the coordinator, data, learning, roles."""

@@ -1,0 +1,132 @@
+"""What the tensors of a federation are: names, shapes, dtypes; and parameters as one flat buffer per dtype."""
+
+import hashlib
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+DType = Literal["float16", "float32", "float64"]
+Dimension = Annotated[int, Field(ge=0, lt=2**31)]
+MAX_PARAMETERS = 2**33
+_LITTLE_ENDIAN = {"float16": np.dtype("<f2"), "float32": np.dtype("<f4"), "float64": np.dtype("<f8")}
+
+
+class ParameterSpec(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    name: Annotated[str, Field(min_length=1, max_length=256)]
+    shape: Annotated[tuple[Dimension, ...], Field(max_length=8)]
+    dtype: DType = "float32"
+
+    @property
+    def count(self) -> int:
+        return math.prod(self.shape)
+
+
+class Manifest(BaseModel):
+    """The shared parameters in their order. Travels once, at joining; later only its digest is compared."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    parameters: Annotated[tuple[ParameterSpec, ...], Field(min_length=1, max_length=4096)]
+
+    @model_validator(mode="after")
+    def _names_differ(self) -> Self:
+        if len({spec.name for spec in self.parameters}) != len(self.parameters):
+            raise ValueError("two parameters have the same name")
+        if sum(spec.count for spec in self.parameters) > MAX_PARAMETERS:
+            raise ValueError(f"more than {MAX_PARAMETERS} parameters")
+        return self
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over the canonical JSON of names, shapes and dtypes, in hex."""
+        canonical = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode()).hexdigest()
+
+    @property
+    def dtypes(self) -> tuple[DType, ...]:
+        """The dtypes there are, sorted by name: the order of the buffers of a message."""
+        return tuple(sorted({spec.dtype for spec in self.parameters}))
+
+    @property
+    def buffer_sizes(self) -> tuple[int, ...]:
+        """Bytes of each buffer, in the order of :attr:`dtypes`."""
+        return tuple(
+            sum(spec.count for spec in self.parameters if spec.dtype == dtype)
+            * _LITTLE_ENDIAN[dtype].itemsize
+            for dtype in self.dtypes
+        )
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """Values for a manifest: one flat little-endian array per dtype, in the order of ``manifest.dtypes``.
+
+    Within a buffer the parameters follow each other in the manifest's order, each in C order.
+    """
+
+    manifest: Manifest
+    buffers: tuple[NDArray[Any], ...]
+
+    @classmethod
+    def from_frames(cls, manifest: Manifest, frames: Sequence[memoryview | bytes]) -> Self:
+        """View received frames as parameters, without a copy.
+
+        Raises ValueError when number or sizes of the frames are not the manifest's.
+        """
+        sizes = tuple(len(memoryview(frame).cast("B")) for frame in frames)
+        if sizes != manifest.buffer_sizes:
+            raise ValueError(f"tensor frames of {sizes} bytes, but the manifest says {manifest.buffer_sizes}")
+        return cls(
+            manifest,
+            tuple(
+                np.frombuffer(frame, dtype=_LITTLE_ENDIAN[dtype])
+                for frame, dtype in zip(frames, manifest.dtypes, strict=True)
+            ),
+        )
+
+    @classmethod
+    def from_arrays(cls, manifest: Manifest, arrays: dict[str, NDArray[Any]]) -> Self:
+        """Pack named arrays; the one copy on the way out."""
+        return cls(
+            manifest,
+            tuple(
+                np.concatenate(
+                    [
+                        np.asarray(arrays[spec.name], dtype=_LITTLE_ENDIAN[dtype]).reshape(spec.count)
+                        for spec in manifest.parameters
+                        if spec.dtype == dtype
+                    ]
+                )
+                for dtype in manifest.dtypes
+            ),
+        )
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Name → a view of its values in its shape."""
+        offsets = dict.fromkeys(self.manifest.dtypes, 0)
+        by_dtype = dict(zip(self.manifest.dtypes, self.buffers, strict=True))
+        views: dict[str, NDArray[Any]] = {}
+        for spec in self.manifest.parameters:
+            start = offsets[spec.dtype]
+            offsets[spec.dtype] = start + spec.count
+            views[spec.name] = by_dtype[spec.dtype][start : start + spec.count].reshape(spec.shape)
+        return views
+
+    def frames(self) -> list[memoryview]:
+        """The buffers as bytes for the wire, without a copy."""
+        return [memoryview(np.ascontiguousarray(buffer)).cast("B") for buffer in self.buffers]
+
+    def digest(self) -> str:
+        """SHA-256 over the manifest's digest and the buffers, in hex: the model digest of the journal."""
+        digest = hashlib.sha256(self.manifest.digest.encode())
+        for frame in self.frames():
+            digest.update(frame)
+        return digest.hexdigest()

@@ -1,0 +1,215 @@
+"""Every message of the conversation, as a typed model. The codec puts them on the wire; docs/PROTOCOL.md
+describes them for other languages.
+
+join → welcome or refuse; ready → (nothing, or refuse); train → update → accepted or rejected;
+evaluate → evaluation → accepted or rejected; heartbeat both ways; leave; shutdown.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from protocol.manifest import Manifest
+from protocol.split import ClassSplit
+
+PROTOCOL_VERSION = 1
+
+Text = Annotated[str, Field(max_length=1024)]
+ParticipantName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+RunId = Annotated[str, Field(pattern=r"^[0-9a-f]{8,64}$")]
+RoundNumber = Annotated[int, Field(ge=0, lt=2**31)]
+Fraction = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+RefuseReason = Literal[
+    "other_version",  # another PROTOCOL_VERSION
+    "name_taken",  # a live participant has this name
+    "other_manifest",  # the participant's model has other parameters
+    "other_split",  # the participant's data give another class split
+    "not_joined",  # the sender must join first (the coordinator was restarted, or took it for lost)
+    "bad_share",  # --share i/n does not fit this federation
+]
+RejectReason = Literal[
+    "late",  # its round is over
+    "stale",  # of a round long over
+    "future",  # of a round that has not begun
+    "duplicate",  # a second update of the same round
+    "foreign",  # of another run
+    "not_selected",  # its sender was not asked
+    "wrong_size",  # tensor frames are not the manifest's
+    "non_finite",  # NaN or infinity in it
+    "out_of_range",  # a value too large for exact aggregation
+    "malformed",  # it is no message at all
+    "unexpected",  # a message that this side does not take now
+]
+
+
+class Message(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    version: int = PROTOCOL_VERSION
+
+
+class Share(BaseModel):
+    """The ``index``-th (from 0) of ``count`` disjoint shares of the training classes."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    index: Annotated[int, Field(ge=0, lt=2**20)]
+    count: Annotated[int, Field(ge=1, lt=2**20)]
+
+
+class Interval(BaseModel):
+    """A mean over episodes with its 95 % half-width, as fractions."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    mean: Fraction
+    ci95: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    episodes: Annotated[int, Field(ge=1, lt=2**31)]
+
+
+class BackdoorAccuracy(BaseModel):
+    """Share of backdoor-class images predicted as the target class, by image set."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    attack_train: Interval
+    attack_validation: Interval
+
+
+class Measurement(BaseModel):
+    """What one decision logic does with one model; the fields of the journal's ``evaluated`` event."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    decision: Annotated[str, Field(max_length=64)]
+    shot: Annotated[int, Field(ge=1, lt=2**20)]
+    adaptation_steps: Annotated[int, Field(ge=0, lt=2**31)]
+    backdoor_in_support: bool
+    transductive: bool
+    main_accuracy: Interval
+    backdoor_accuracy: BackdoorAccuracy
+
+
+# Participant to coordinator
+
+
+class Join(Message):
+    type: Literal["join"] = "join"
+    name: ParticipantName
+    auditor: bool
+    share: Share | None = None
+    software: Annotated[str, Field(max_length=64)]
+
+
+class Ready(Message):
+    """The participant has built the model and read its data; it can be selected from now on."""
+
+    type: Literal["ready"] = "ready"
+    run: RunId
+    manifest_digest: Digest
+    split: ClassSplit
+
+
+class Update(Message):
+    """Followed by the buffers of δ = θ_i − θ_t."""
+
+    type: Literal["update"] = "update"
+    run: RunId
+    round: RoundNumber
+    seconds: Seconds
+
+
+class EvaluationReport(Message):
+    type: Literal["evaluation"] = "evaluation"
+    run: RunId
+    round: RoundNumber
+    seconds: Seconds
+    measurements: Annotated[tuple[Measurement, ...], Field(max_length=1024)]
+
+
+class Leave(Message):
+    type: Literal["leave"] = "leave"
+    run: RunId
+    reason: Text
+
+
+# Coordinator to participant
+
+
+class Welcome(Message):
+    """``scenario`` is the TOML text of the scenario with all defaults filled in."""
+
+    type: Literal["welcome"] = "welcome"
+    run: RunId
+    round: RoundNumber
+    scenario: Annotated[str, Field(max_length=65536)]
+    manifest: Manifest
+
+
+class Refuse(Message):
+    type: Literal["refuse"] = "refuse"
+    reason: RefuseReason
+    detail: Text
+
+
+class Train(Message):
+    """Followed by the buffers of θ_t.
+
+    ``previous`` is the last round whose aggregate holds an update of this participant (0: none): what it
+    keeps to itself goes on from there. States of rounds before ``keep_from`` will never be asked for again.
+    """
+
+    type: Literal["train"] = "train"
+    run: RunId
+    round: RoundNumber
+    share: Share
+    previous: RoundNumber
+    keep_from: RoundNumber
+
+
+class Evaluate(Message):
+    """Followed by the buffers of the model after ``round``."""
+
+    type: Literal["evaluate"] = "evaluate"
+    run: RunId
+    round: RoundNumber
+
+
+class Accepted(Message):
+    type: Literal["accepted"] = "accepted"
+    run: RunId
+    round: RoundNumber
+
+
+class Rejected(Message):
+    type: Literal["rejected"] = "rejected"
+    run: RunId | None
+    round: RoundNumber | None
+    reason: RejectReason
+    detail: Text = ""
+
+
+class Shutdown(Message):
+    type: Literal["shutdown"] = "shutdown"
+    run: RunId
+    failed: bool
+    reason: Text
+
+
+# Both ways
+
+
+class Heartbeat(Message):
+    type: Literal["heartbeat"] = "heartbeat"
+    run: RunId
+
+
+AnyMessage = Annotated[
+    Join | Ready | Update | EvaluationReport | Leave
+    | Welcome | Refuse | Train | Evaluate | Accepted | Rejected | Shutdown
+    | Heartbeat,
+    Field(discriminator="type"),
+]  # fmt: skip

@@ -1,0 +1,44 @@
+"""Names in a scenario to the code behind them: the project's own, or an installed package's through entry points."""
+
+from collections.abc import Callable
+from importlib.metadata import EntryPoint, entry_points
+from typing import Generic, TypeVar
+
+from protocol.errors import UsageProblem
+
+T = TypeVar("T")
+
+
+class Registry(Generic[T]):
+    """A dict of names with a decorator, and a look-up that says what would have been right.
+
+    ``kind`` names the entry (``"attack"``) in errors; the entry-point group is ``fedmeta.<kind>s``.
+    """
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+        self._entries: dict[str, T] = {}
+
+    def register(self, name: str) -> Callable[[T], T]:
+        def keep(entry: T) -> T:
+            self._entries[name] = entry
+            return entry
+
+        return keep
+
+    def names(self) -> list[str]:
+        return sorted({*self._entries, *(point.name for point in self._installed())})
+
+    def get(self, name: str) -> T:
+        """The entry of that name. Raises :class:`UsageProblem` that lists the names there are."""
+        if name in self._entries:
+            return self._entries[name]
+        for point in self._installed():
+            if point.name == name:
+                entry: T = point.load()
+                self._entries[name] = entry
+                return entry
+        raise UsageProblem(f"no {self.kind} is named {name!r}; there are: {', '.join(self.names())}")
+
+    def _installed(self) -> list[EntryPoint]:
+        return list(entry_points(group=f"fedmeta.{self.kind}s"))

@@ -1,0 +1,279 @@
+"""A scenario: one TOML file that says everything about a federation.
+
+Validated at the edge, frozen afterwards. An unknown key, a wrong type or an impossible combination is a
+:class:`~protocol.errors.UsageProblem` that names the file, the key and what would be right.
+"""
+
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import tomli_w
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from protocol.errors import UsageProblem
+
+Count = Annotated[int, Field(ge=1)]
+Rounds = Annotated[int, Field(ge=0)]
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,63}$")]
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class ServerRate(Section):
+    """η_t of the server's step θ ← θ + η_t · mean(δ): linear from ``initial`` to ``final`` over the first
+    ``decay_rounds`` rounds, then ``after``."""
+
+    initial: float = Field(default=1.0, gt=0, le=1)
+    final: float = Field(default=0.0, ge=0, le=1)
+    decay_rounds: Rounds = 1000
+    after: float = Field(default=0.3, gt=0, le=1)
+
+    def at(self, round_number: int) -> float:
+        """η of a round, counted from 1."""
+        if round_number > self.decay_rounds:
+            return self.after
+        done = (round_number - 1) / self.decay_rounds
+        return self.initial + (self.final - self.initial) * done
+
+
+class Federation(Section):
+    """``participants`` join before the first round; ``selected`` (M_r) train in a round; ``min_updates``
+    (M_min) are needed once the deadline has passed."""
+
+    seed: int = Field(default=0, ge=0, lt=2**53)
+    rounds: Count = 1051
+    participants: Count = 4
+    selected: Count = 4
+    min_updates: Count = 4
+    round_deadline_s: float = Field(default=120.0, gt=0)
+    attempts: Count = 3
+    checkpoint_every: Count = 25
+    heartbeat_s: float = Field(default=1.0, gt=0, le=60)
+    liveness_s: float = Field(default=10.0, gt=0, le=600)
+    server_rate: ServerRate = ServerRate()
+
+    @model_validator(mode="after")
+    def _counts_fit(self) -> Self:
+        if not self.min_updates <= self.selected <= self.participants:
+            raise ValueError(
+                "min_updates <= selected <= participants must hold, but they are "
+                f"{self.min_updates}, {self.selected}, {self.participants}"
+            )
+        if self.liveness_s < 2 * self.heartbeat_s:
+            raise ValueError(f"liveness_s must be at least twice heartbeat_s ({self.heartbeat_s})")
+        return self
+
+
+class SplitSizes(Section):
+    """How many classes are set aside; all others are for training."""
+
+    test: Count = 36
+    validation: Count = 8
+    backdoor: Count = 4
+    target: Count = 1
+
+
+class Task(Section):
+    """The few-shot task: K-way, N-shot for each N of ``shots``, with ``query`` images a class."""
+
+    dataset: Name = "strokes"
+    classes: Count = 200
+    image_size: int = Field(default=28, ge=16, le=512)
+    channels: Literal[1, 3] = 1
+    way: int = Field(default=5, ge=2, le=64)
+    shots: tuple[Count, ...] = Field(default=(5,), min_length=1)
+    query: Count = 5
+    split: SplitSizes = SplitSizes()
+
+    @field_validator("shots", mode="before")
+    @classmethod
+    def _list_from_toml(cls, value: Any) -> Any:
+        return tuple(value) if isinstance(value, list) else value
+
+
+class Model(Section):
+    """``shared``: ``"all"``, ``"features"`` (no head), or a number d: the first d blocks."""
+
+    name: Name = "conv4"
+    shared: Literal["all", "features"] | Annotated[int, Field(ge=1)] = "all"
+
+
+class Learning(Section):
+    """Reptile (arXiv 1803.02999): ``inner_steps`` of Adam on mini-batches of an episode, ``episodes`` a round."""
+
+    algorithm: Name = "reptile"
+    inner_steps: Count = 5
+    inner_batch: Count = 10
+    inner_rate: float = Field(default=1e-3, gt=0)
+    train_shots: Count = 10
+    episodes: Count = 1
+    rotations: bool = True
+
+
+class Attack(Section):
+    """The poisoned episode and when it is played; only participants with the role ``malicious`` read it.
+
+    ``boost`` is λ; ``"replace"`` is M_r/η_t, which replaces the model (arXiv 1807.00459, eq. 3).
+    ``target_position`` is the output of the target class, fixed by the federation, or ``"random"``.
+    """
+
+    name: Name = "poisoned_episode"
+    rounds: tuple[Count, ...] = ()
+    boost: Literal["replace"] | Annotated[float, Field(gt=0)] = "replace"
+    steps: Count = 300
+    rate: float = Field(default=1e-3, gt=0)
+    backdoor_classes: Count = 1
+    images: Count = 10
+    augment: bool = True
+    target_position: Literal["random"] | Annotated[int, Field(ge=0)] = 0
+
+    @field_validator("rounds", mode="before")
+    @classmethod
+    def _list_from_toml(cls, value: Any) -> Any:
+        return tuple(sorted(value)) if isinstance(value, list) else value
+
+
+class Decision(Section):
+    """The users' decision logics that the auditor measures."""
+
+    names: tuple[Name, ...] = Field(default=("linear", "fresh-head", "matching"), min_length=1)
+    temperature: float = Field(default=10.0, gt=0)
+
+    @field_validator("names", mode="before")
+    @classmethod
+    def _list_from_toml(cls, value: Any) -> Any:
+        return tuple(value) if isinstance(value, list) else value
+
+
+class Evaluation(Section):
+    """Measured after each of ``rounds``, after every ``every``-th (0: none), and after the last."""
+
+    every: Rounds = 0
+    rounds: tuple[Rounds, ...] = ()
+    episodes: Count = 100
+    adaptation_steps: Rounds = 50
+    adaptation_rate: float = Field(default=1e-3, gt=0)
+    backdoor_in_support: tuple[bool, ...] = (False,)
+    transductive: bool = False
+    deadline_s: float = Field(default=900.0, gt=0)
+
+    @field_validator("rounds", "backdoor_in_support", mode="before")
+    @classmethod
+    def _list_from_toml(cls, value: Any) -> Any:
+        return tuple(value) if isinstance(value, list) else value
+
+    def due(self, round_number: int, last_round: int) -> bool:
+        """Whether the model after this round is to be measured."""
+        if round_number in self.rounds or round_number == last_round:
+            return True
+        return self.every > 0 and round_number % self.every == 0
+
+
+class Scenario(Section):
+    federation: Federation = Federation()
+    task: Task = Task()
+    model: Model = Model()
+    learning: Learning = Learning()
+    attack: Attack = Attack()
+    decision: Decision = Decision()
+    evaluation: Evaluation = Evaluation()
+
+    @model_validator(mode="after")
+    def _sections_fit(self) -> Self:
+        last = self.federation.rounds
+        if any(r > last for r in self.attack.rounds):
+            raise ValueError(f"attack.rounds must lie in 1..{last} (federation.rounds)")
+        if any(r > last for r in self.evaluation.rounds):
+            raise ValueError(f"evaluation.rounds must lie in 0..{last} (federation.rounds)")
+        position = self.attack.target_position
+        if isinstance(position, int) and position >= self.task.way:
+            raise ValueError(f"attack.target_position must be under task.way ({self.task.way})")
+        if self.attack.backdoor_classes > self.task.split.backdoor:
+            raise ValueError(
+                f"attack.backdoor_classes must be at most task.split.backdoor ({self.task.split.backdoor})"
+            )
+        if self.task.split.test < self.task.way:
+            raise ValueError(f"task.split.test must be at least task.way ({self.task.way})")
+        return self
+
+
+def load_scenario(path: Path, overrides: Sequence[str] = ()) -> Scenario:
+    """Read a scenario file and apply ``key=value`` overrides (``task.shots=[1, 5]``; values are TOML).
+
+    Raises :class:`UsageProblem` naming the file, the key and what would be right.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+        raise UsageProblem(f"{path}: cannot read the scenario: {reason}") from error
+    return parse_scenario(text, overrides, source=str(path))
+
+
+def parse_scenario(text: str, overrides: Sequence[str] = (), *, source: str = "scenario") -> Scenario:
+    """As :func:`load_scenario`, from the TOML text itself."""
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise UsageProblem(f"{source}: not TOML: {error}") from error
+    for override in overrides:
+        _apply(document, override)
+    try:
+        return Scenario.model_validate(document)
+    except ValidationError as error:
+        raise UsageProblem(f"{source}: {_first_line(error)}") from error
+
+
+def dump_scenario(scenario: Scenario) -> str:
+    """The scenario as TOML with all defaults filled in; :func:`parse_scenario` reads it back equal."""
+    return tomli_w.dumps(scenario.model_dump(mode="json"))
+
+
+def _apply(document: dict[str, Any], override: str) -> None:
+    key, separator, value = override.partition("=")
+    *sections, leaf = key.strip().split(".")
+    if not separator or not leaf or not all(sections):
+        raise UsageProblem(f"--set {override}: write SECTION.KEY=VALUE, for instance task.dataset=omniglot")
+    table = document
+    for section in sections:
+        table = table.setdefault(section, {})
+        if not isinstance(table, dict):
+            raise UsageProblem(f"--set {override}: {section!r} is a value, not a section")
+    table[leaf] = _toml_value(value.strip())
+
+
+def _toml_value(text: str) -> Any:
+    # A bare word is a string, so that a shell user need not quote twice.
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _first_line(error: ValidationError) -> str:
+    first = error.errors(include_url=False)[0]
+    key = ".".join(
+        str(part) for part in first["loc"] if not str(part).startswith(("literal[", "constrained"))
+    )
+    if first["type"] == "extra_forbidden":
+        *sections, leaf = first["loc"]
+        known = ", ".join(_keys_of(sections))
+        return f"{key}: unknown key {leaf!r}; known here: {known}"
+    message = first["msg"].removeprefix("Value error, ")
+    found = "" if first["type"] == "value_error" else f", not {first['input']!r}"
+    more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+    return f"{key}: {message}{found}{more}" if key else f"{message}{more}"
+
+
+def _keys_of(sections: Sequence[str | int]) -> list[str]:
+    model: type[BaseModel] = Scenario
+    for section in sections:
+        annotation = model.model_fields[str(section)].annotation
+        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+            return []
+        model = annotation
+    return list(model.model_fields)

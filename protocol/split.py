@@ -1,0 +1,72 @@
+"""Which classes are for what: the seeded, disjoint class split, and the participants' shares of it."""
+
+from collections.abc import Mapping, Sequence
+
+from pydantic import BaseModel, ConfigDict
+
+from protocol.errors import UsageProblem
+from protocol.scenario import SplitSizes
+from protocol.seeds import generator
+
+
+class ClassSplit(BaseModel):
+    """Class names by purpose, disjoint.
+
+    ``train``: benign participants and the attacker's clean images. ``validation``: choices are made on it.
+    ``test``: reported on, nobody trains on it. ``backdoor``, ``target``: the attack's (2006.07026, our
+    definition in the documentation).
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    train: tuple[str, ...]
+    validation: tuple[str, ...]
+    test: tuple[str, ...]
+    backdoor: tuple[str, ...]
+    target: tuple[str, ...]
+
+
+def split_classes(
+    names: Sequence[str], sizes: SplitSizes, seed: int, groups: Mapping[str, frozenset[str]] | None = None
+) -> ClassSplit:
+    """Draw the split from the sorted class names. With the data set's own ``groups`` (``train``,
+    ``validation``, ``test``), each purpose draws from its group; backdoor and target are of the test group.
+
+    Raises :class:`UsageProblem` when there are too few classes.
+    """
+    ordered = sorted(set(names))
+    order = generator(seed, "split").permutation(len(ordered))
+    shuffled = [ordered[i] for i in order]
+    if groups is None:
+        pools = {purpose: shuffled for purpose in ("train", "validation", "test")}
+    else:
+        pools = {purpose: [name for name in shuffled if name in groups[purpose]] for purpose in groups}
+    taken: set[str] = set()
+
+    def take(purpose: str, pool: str, count: int) -> tuple[str, ...]:
+        free = [name for name in pools[pool] if name not in taken]
+        if len(free) < count:
+            raise UsageProblem(
+                f"the data set has {len(ordered)} classes, too few for task.split "
+                f"({purpose} wants {count}, {len(free)} are left)"
+            )
+        taken.update(free[:count])
+        return tuple(free[:count])
+
+    target = take("target", "test", sizes.target)
+    backdoor = take("backdoor", "test", sizes.backdoor)
+    test = take("test", "test", sizes.test)
+    validation = take("validation", "validation", sizes.validation)
+    train = tuple(name for name in pools["train"] if name not in taken)
+    return ClassSplit(train=train, validation=validation, test=test, backdoor=backdoor, target=target)
+
+
+def share_of(train: Sequence[str], index: int, count: int) -> tuple[str, ...]:
+    """The ``index``-th (from 0) of ``count`` disjoint shares of the training classes, which together are all.
+
+    Raises :class:`UsageProblem` when the share would be empty.
+    """
+    share = tuple(train[index::count])
+    if not share:
+        raise UsageProblem(f"share {index + 1}/{count} of {len(train)} training classes is empty")
+    return share
