@@ -1,0 +1,126 @@
+"""Omniglot (Lake, Salakhutdinov, Tenenbaum, Science 2015): 1,623 characters of 50 alphabets, 20 drawings each."""
+
+import zipfile
+import zlib
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+from numpy.typing import NDArray
+
+from participant.data.cache import cached
+from participant.data.dataset import Dataset
+from participant.data.pictures import Picture, assemble, open_picture
+from participant.data.source import Download, Source, Survey, datasets
+from protocol.errors import UsageProblem
+
+PARTS = ("images_background", "images_evaluation")
+SMALL_PARTS = ("images_background_small1", "images_background_small2")  # both lie within images_background
+PUBLISHED = "https://raw.githubusercontent.com/brendenlake/omniglot/master/python/"
+SIDE = 28
+# The published drawings are 105x105 and some 300 bytes; anything far larger is not one of them.
+MAX_BYTES = 2**20
+MAX_SIDE = 4096
+
+Characters = Mapping[str, Sequence[Picture]]
+
+
+@datasets.register("omniglot")
+class Omniglot(Source):
+    """The published zips, or the folders unpacked from them, whichever of the parts are there."""
+
+    # The sums are those that torchvision checks.
+    downloads = (
+        Download(
+            f"{PUBLISHED}images_background.zip", "images_background.zip", "68d2efa1b9178cc56df9314c21c6e718"
+        ),
+        Download(
+            f"{PUBLISHED}images_evaluation.zip", "images_evaluation.zip", "6b91aef0f799c5bb55b94e3f2daec811"
+        ),
+    )
+
+    def survey(self) -> Survey:
+        characters = self._characters()
+        where = ", ".join(str(part) for part in self._parts())
+        return Survey(where, len(characters), sum(map(len, characters.values())))
+
+    def load(self) -> Dataset:
+        """Images ``[n, 1, 28, 28]``, ink 255; classes ``"ALPHABET/characterNN"``."""
+        stamps = [_stamp(file) for part in self._parts() for file in _files(part)]
+        return cached(
+            "omniglot", stamps, lambda: assemble("omniglot", self._characters(), (1, SIDE, SIDE), _decode)
+        )
+
+    def _parts(self) -> list[Path]:
+        found = {part: path for part in (*PARTS, *SMALL_PARTS) if (path := self._find(part)) is not None}
+        if not found:
+            looked_for = ", ".join(f"{part}.zip" for part in (*PARTS, *SMALL_PARTS))
+            raise UsageProblem(
+                f"no Omniglot in {self.folder}: looked for {looked_for}, or folders unpacked from them; "
+                "`fedmeta data fetch omniglot` downloads them, --data-dir names another place"
+            )
+        if PARTS[0] in found:
+            return [found[part] for part in PARTS if part in found]
+        return list(found.values())
+
+    def _find(self, part: str) -> Path | None:
+        candidates = (self.folder / f"{part}.zip", self.folder / part)
+        return next((path for path in candidates if path.exists()), None)
+
+    def _characters(self) -> Characters:
+        characters: dict[str, Sequence[Picture]] = {}
+        for part in self._parts():
+            found = _in_folder(part) if part.is_dir() else _in_zip(part)
+            if not found:
+                raise UsageProblem(f"{part} holds no drawings (ALPHABET/characterNN/*.png); {_remedy(part)}")
+            for name, drawings in found.items():
+                if not drawings:
+                    raise UsageProblem(f"{part} has no drawings of the class {name}; {_remedy(part)}")
+                # The two small parts share some alphabets, with the same drawings.
+                characters.setdefault(name, drawings)
+        return characters
+
+
+def _in_folder(part: Path) -> Characters:
+    characters: dict[str, list[Picture]] = {}
+    for character in sorted(part.glob("*/*/")):
+        if not character.is_dir() or character.name.startswith("."):
+            continue
+        files = sorted(character.glob("[!.]*.png"))
+        characters[f"{character.parent.name}/{character.name}"] = [
+            Picture(str(file), partial(_read_file, file)) for file in files
+        ]
+    return characters
+
+
+def _in_zip(part: Path) -> Characters:
+    """The drawings by class; a class that has a directory in the zip and no drawing gets an empty list."""
+    characters: dict[str, list[Picture]] = {}
+    try:
+        with zipfile.ZipFile(part) as archive:
+            members = sorted(archive.infolist(), key=lambda member: member.filename)
+    except (zipfile.BadZipFile, OSError) as error:
+        raise UsageProblem(f"{part} is not a whole zip file ({error}); {_remedy(part)}") from error
+    for member in members:
+        steps = PurePosixPath(member.filename).parts  # images_background, ALPHABET, characterNN, 0001_01.png
+        if steps[0] == "__MACOSX" or len(steps) < 3 or steps[-1].startswith("."):
+            continue
+        drawings = characters.setdefault(f"{steps[1]}/{steps[2]}", [])
+        if len(steps) == 4 and steps[3].endswith(".png"):
+            drawings.append(Picture(f"{part}:{member.filename}", partial(_read_member, part, member)))
+    return characters
+
+
+def _read_file(file: Path) -> bytes:
+    _refuse_large(str(file), file.stat().st_size)
+    return file.read_bytes()
+
+
+def _read_member(part: Path, member: zipfile.ZipInfo) -> bytes:
+    _refuse_large(f"{part}:{member.filename}", member.file_size)
+    try:
+        return _archive(part).read(member)
+    # RuntimeError: encrypted. NotImplementedError: a compression that this Python lacks.
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, NotImplementedError) as error:
+        raise UsageProblem(f"{part}:{member.filename} cannot be read ({error}); {_remedy(part)}") from error
