@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from participant.data.cache import cached
 from participant.data.dataset import Dataset
-from participant.data.pictures import Picture, assemble, open_picture
+from participant.data.pictures import Picture, assemble, open_picture, stamp
 from participant.data.source import Download, Source, Survey, datasets
 from protocol.errors import UsageProblem
 
@@ -47,7 +47,7 @@ class Omniglot(Source):
 
     def load(self) -> Dataset:
         """Images ``[n, 1, 28, 28]``, ink 255; classes ``"ALPHABET/characterNN"``."""
-        stamps = [_stamp(file) for part in self._parts() for file in _files(part)]
+        stamps = [stamp(file) for part in self._parts() for file in _files(part)]
         return cached(
             "omniglot", stamps, lambda: assemble("omniglot", self._characters(), (1, SIDE, SIDE), _decode)
         )
@@ -98,17 +98,16 @@ def _in_zip(part: Path) -> Characters:
     """The drawings by class; a class that has a directory in the zip and no drawing gets an empty list."""
     characters: dict[str, list[Picture]] = {}
     try:
-        with zipfile.ZipFile(part) as archive:
-            members = sorted(archive.infolist(), key=lambda member: member.filename)
+        archive = zipfile.ZipFile(part)  # the pictures hold it open; it closes itself with the last of them
     except (zipfile.BadZipFile, OSError) as error:
         raise UsageProblem(f"{part} is not a whole zip file ({error}); {_remedy(part)}") from error
-    for member in members:
+    for member in sorted(archive.infolist(), key=lambda member: member.filename):
         steps = PurePosixPath(member.filename).parts  # images_background, ALPHABET, characterNN, 0001_01.png
-        if steps[0] == "__MACOSX" or len(steps) < 3 or steps[-1].startswith("."):
+        if steps[0] == "__MACOSX" or len(steps) != (3 if member.is_dir() else 4):
             continue
         drawings = characters.setdefault(f"{steps[1]}/{steps[2]}", [])
-        if len(steps) == 4 and steps[3].endswith(".png"):
-            drawings.append(Picture(f"{part}:{member.filename}", partial(_read_member, part, member)))
+        if steps[-1].endswith(".png") and not steps[-1].startswith("."):
+            drawings.append(Picture(f"{part}:{member.filename}", partial(_read_member, archive, member)))
     return characters
 
 
@@ -117,10 +116,35 @@ def _read_file(file: Path) -> bytes:
     return file.read_bytes()
 
 
-def _read_member(part: Path, member: zipfile.ZipInfo) -> bytes:
+def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
+    part = Path(archive.filename or "")
     _refuse_large(f"{part}:{member.filename}", member.file_size)
     try:
-        return _archive(part).read(member)
+        return archive.read(member)
     # RuntimeError: encrypted. NotImplementedError: a compression that this Python lacks.
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, NotImplementedError) as error:
         raise UsageProblem(f"{part}:{member.filename} cannot be read ({error}); {_remedy(part)}") from error
+
+
+def _refuse_large(name: str, size: int) -> None:
+    if size > MAX_BYTES:
+        raise UsageProblem(f"{name} is {size:,} bytes, and no drawing of Omniglot is; remove or replace it")
+
+
+def _remedy(part: Path) -> str:
+    if part.stem in PARTS:
+        return f"remove {part} and run `fedmeta data fetch omniglot`"
+    return "remove it and put the published one in its place"
+
+
+def _files(part: Path) -> list[Path]:
+    return sorted(part.glob("*/*/*.png")) if part.is_dir() else [part]
+
+
+def _decode(picture: Picture) -> NDArray[np.uint8]:
+    """A drawing, ``[1, 28, 28]``. Published: black ink on white, 105x105, one bit a pixel."""
+    from PIL import Image, ImageOps
+
+    image = ImageOps.invert(open_picture(picture, ("PNG",), MAX_SIDE).convert("L"))
+    # Lanczos keeps strokes, under one pixel wide at this size, darker than a box or triangle filter does.
+    return np.asarray(image.resize((SIDE, SIDE), Image.Resampling.LANCZOS))[None]

@@ -6,6 +6,7 @@ import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,6 +27,12 @@ class Picture:
 
     name: str
     read: Callable[[], bytes]
+
+
+def stamp(file: Path) -> tuple[str, int, int]:
+    """What changes when the file does: its path, size in bytes and time of modification in ns."""
+    status = file.stat()
+    return str(file), status.st_size, status.st_mtime_ns
 
 
 def assemble(
