@@ -21,7 +21,7 @@ MIN_IMAGES = 2  # one to learn from and one to be tested on
 
 @datasets.register("image_folder")
 class ImageFolder(Source):
-    """Images cut to a square at their middle and resized to ``image_size``; grey or colour by ``channels``."""
+    """Images cut to a square at their middle and resized to ``image_size``, in ``channels``."""
 
     def survey(self) -> Survey:
         files = self._files()

@@ -1,4 +1,4 @@
-"""mini-ImageNet (Vinyals et al. 2016) in the split of Ravi and Larochelle 2017: 64, 16 and 20 classes of 600."""
+"""mini-ImageNet (Vinyals et al. 2016), split as Ravi and Larochelle 2017: 64, 16, 20 classes of 600."""
 
 import csv
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Omniglot (Lake, Salakhutdinov, Tenenbaum, Science 2015): 1,623 characters of 50 alphabets, 20 drawings each."""
+"""Omniglot (Lake, Salakhutdinov, Tenenbaum, Science 2015): 1,623 characters, 20 drawings each."""
 
 import zipfile
 import zlib

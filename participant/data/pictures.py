@@ -53,7 +53,7 @@ def assemble(
     return Dataset(name=name, classes=classes, images=images, offsets=offsets, groups=groups)
 
 
-def open_picture(picture: Picture, formats: Sequence[str], max_side: int) -> "Image.Image":
+def open_picture(picture: Picture, formats: tuple[str, ...], max_side: int) -> "Image.Image":
     """The decoded image. Raises :class:`UsageProblem` that names the file when it is broken or too large.
 
     ``formats`` are Pillow's names of the ones allowed; ``max_side`` is the largest width or height in pixels.
