@@ -1,0 +1,42 @@
+# make demo: environment, installation, then the main job.  make test: the same, then all tests.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+
+.PHONY: demo test check format lock
+
+demo: $(STAMP)
+	$(BIN)/fedmeta run one_shot_attack
+
+test: check
+	$(BIN)/pytest
+
+check: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(STAMP)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+# The environment is made anew when what it is made from has changed.
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "fedmeta needs Python 3.11 or newer; name one: make PYTHON=python3.11" >&2; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	@touch $@
+
+# Resolves pyproject.toml in an environment of its own and pins what came out. The libraries that torch brings
+# along for a GPU follow from its version and from the system, so they are not pinned here.
+TORCH ?= 2.13.0
+lock:
+	rm -rf build/lock && $(PYTHON) -m venv build/lock
+	build/lock/bin/python -m pip install --quiet --disable-pip-version-check '.[dev]' torch==$(TORCH)
+	{ sed -n '/^#/p' requirements.lock; build/lock/bin/python -m pip freeze --all --exclude fedmeta --exclude pip \
+	  | grep -v -e '^nvidia-' -e '^triton' -e '^cuda-' | sed 's/+[a-z0-9.]*$$//'; } > build/requirements.lock
+	mv build/requirements.lock requirements.lock
