@@ -1,4 +1,4 @@
-"""What the tensors of a federation are: names, shapes, dtypes; and parameters as one flat buffer per dtype."""
+"""What the tensors of a federation are: names, shapes, dtypes; parameters as one flat buffer per dtype."""
 
 import hashlib
 import json
@@ -14,7 +14,11 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 DType = Literal["float16", "float32", "float64"]
 Dimension = Annotated[int, Field(ge=0, lt=2**31)]
 MAX_PARAMETERS = 2**33
-_LITTLE_ENDIAN = {"float16": np.dtype("<f2"), "float32": np.dtype("<f4"), "float64": np.dtype("<f8")}
+_LITTLE_ENDIAN: dict[DType, np.dtype[Any]] = {
+    "float16": np.dtype("<f2"),
+    "float32": np.dtype("<f4"),
+    "float64": np.dtype("<f8"),
+}
 
 
 class ParameterSpec(BaseModel):
@@ -81,7 +85,7 @@ class Parameters:
 
         Raises ValueError when number or sizes of the frames are not the manifest's.
         """
-        sizes = tuple(len(memoryview(frame).cast("B")) for frame in frames)
+        sizes = tuple(memoryview(frame).nbytes for frame in frames)
         if sizes != manifest.buffer_sizes:
             raise ValueError(f"tensor frames of {sizes} bytes, but the manifest says {manifest.buffer_sizes}")
         return cls(
@@ -122,7 +126,7 @@ class Parameters:
 
     def frames(self) -> list[memoryview]:
         """The buffers as bytes for the wire, without a copy."""
-        return [memoryview(np.ascontiguousarray(buffer)).cast("B") for buffer in self.buffers]
+        return [np.ascontiguousarray(buffer).view(np.uint8).data for buffer in self.buffers]
 
     def digest(self) -> str:
         """SHA-256 over the manifest's digest and the buffers, in hex: the model digest of the journal."""

@@ -103,7 +103,8 @@ class Model(Section):
 
 
 class Learning(Section):
-    """Reptile (arXiv 1803.02999): ``inner_steps`` of Adam on mini-batches of an episode, ``episodes`` a round."""
+    """Reptile (arXiv 1803.02999): ``inner_steps`` of Adam on mini-batches of an episode,
+    ``episodes`` a round."""
 
     algorithm: Name = "reptile"
     inner_steps: Count = 5

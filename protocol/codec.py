@@ -1,0 +1,114 @@
+"""Messages to frames and back: one msgpack header, then raw tensor frames that are never copied.
+
+Whatever a stranger sends, :func:`decode` answers with a message or a :class:`CodecError`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pydantic import TypeAdapter, ValidationError
+
+from protocol.header import HeaderError, pack_header, unpack_header
+from protocol.manifest import Manifest, Parameters
+from protocol.messages import PROTOCOL_VERSION, AnyMessage, Evaluate, Message, Train, Update
+
+Frame = bytes | memoryview
+CodecErrorKind = Literal["malformed", "other_version", "wrong_size"]
+MAX_DETAIL = 200
+CARRIES_PARAMETERS = (Train, Update, Evaluate)
+_MESSAGES: TypeAdapter[AnyMessage] = TypeAdapter(AnyMessage)
+
+
+class CodecError(ValueError):
+    """Why frames are no message: ``detail`` is one short line.
+
+    ``message`` is what the header says when only the tensor frames are wrong (``wrong_size``), so that the
+    answer can name its run and round.
+    """
+
+    def __init__(self, kind: CodecErrorKind, detail: str, message: AnyMessage | None = None) -> None:
+        self.kind: CodecErrorKind = kind
+        self.detail = _one_line(detail)
+        self.message = message
+        super().__init__(f"{kind}: {self.detail}")
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """A valid message; ``parameters`` view the received frames when it is a train, update or evaluate."""
+
+    message: AnyMessage
+    parameters: Parameters | None
+
+
+def encode(message: Message, parameters: Parameters | None = None) -> list[Frame]:
+    """The header frame and the tensor frames, which view ``parameters``.
+
+    Raises ValueError when parameters are missing, or given to a message that carries none, or when the
+    header is larger than the other side accepts.
+    """
+    if isinstance(message, CARRIES_PARAMETERS) != (parameters is not None):
+        raise ValueError(
+            f"{type(message).__name__} {'carries' if parameters is None else 'does not carry'} parameters"
+        )
+    return [pack_header(message.model_dump()), *(parameters.frames() if parameters else ())]
+
+
+def decode(frames: Sequence[Frame], manifest: Manifest | None) -> Decoded:
+    """The message in received frames. ``manifest`` is that of the federation, None before it is known.
+
+    Raises only :class:`CodecError`, before anything as large as the sender claims is made.
+    """
+    if not frames:
+        raise CodecError("malformed", "no frames")
+    message = _message(frames[0])
+    tensors = frames[1:]
+    if not isinstance(message, CARRIES_PARAMETERS):
+        if tensors:
+            raise CodecError("malformed", f"tensor frames after a header of type {message.type}")
+        return Decoded(message, None)
+    if manifest is None:
+        raise CodecError("wrong_size", "tensor frames before the manifest is known", message)
+    expected = len(manifest.dtypes)
+    if len(tensors) != expected:
+        raise CodecError("wrong_size", f"tensor frames: {len(tensors)}, not {expected}", message)
+    try:
+        return Decoded(message, Parameters.from_frames(manifest, tensors))
+    except ValueError as error:
+        raise CodecError("wrong_size", str(error), message) from error
+
+
+def _message(frame: Frame) -> AnyMessage:
+    try:
+        header = unpack_header(frame)
+    except HeaderError as error:
+        raise CodecError("malformed", str(error)) from error
+    version = header.get("version")
+    if type(version) is not int:
+        raise CodecError("malformed", "version: an integer is missing")
+    if version != PROTOCOL_VERSION:
+        # Before the fields are looked at: those of another version may well be others.
+        raise CodecError("other_version", f"protocol version {version}; this side speaks {PROTOCOL_VERSION}")
+    try:
+        return _MESSAGES.validate_python(header)
+    except ValidationError as error:
+        raise CodecError("malformed", _first_problem(error)) from error
+
+
+def _first_problem(error: ValidationError) -> str:
+    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    if first["type"] == "union_tag_invalid":
+        return "type: no message is named so"
+    where = ".".join(_short(part) for part in first["loc"])
+    return f"{where}: {first['msg']}" if where else first["msg"]
+
+
+def _short(part: Any) -> str:
+    text = str(part)
+    return text if len(text) <= 32 else f"{text[:31]}…"
+
+
+def _one_line(text: str) -> str:
+    printable = "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
+    return printable if len(printable) <= MAX_DETAIL else f"{printable[: MAX_DETAIL - 1]}…"

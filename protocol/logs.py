@@ -1,0 +1,133 @@
+"""The structured log of every process: one JSON object a line in a file, lines for people on stderr."""
+
+import json
+import logging
+import math
+import os
+import sys
+import weakref
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import structlog
+from pydantic import BaseModel
+from structlog.typing import EventDict, FilteringBoundLogger, WrappedLogger
+
+from protocol.errors import RunFailed
+
+
+def open_log(path: Path | None, *, console: bool, **bound: Any) -> FilteringBoundLogger:
+    """A logger whose events are fields: ``log.info("round_started", round=3, selected=["ann", "bob"])``.
+
+    Each event is appended to ``path`` as one line of JSON that starts with ``timestamp`` (UTC, ISO 8601),
+    ``level`` and ``event``, followed by ``bound`` and the event's own fields; with ``console`` it is also
+    shown on stderr. Logging raises :class:`RunFailed` when the file cannot be written.
+    """
+    outputs: list[JsonLines | Console] = []
+    if path is not None:
+        outputs.append(JsonLines(path))
+    if console:
+        outputs.append(Console())
+    log: FilteringBoundLogger = structlog.wrap_logger(
+        _Fanout(outputs),
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            _to_fanout,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+    )
+    return log.bind(**bound)
+
+
+class JsonLines:
+    """Appends events to a file, one write a line, so that lines of two writers never mix."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            weakref.finalize(self, os.close, self._file)
+            size = os.fstat(self._file).st_size
+            torn = size > 0 and os.pread(self._file, 1, size - 1) != b"\n"
+        except OSError as error:
+            raise RunFailed(f"{path}: cannot open the log: {error.strerror}") from error
+        if torn:
+            # Whoever wrote here was killed within a line; what follows must not be part of that one.
+            self._append(b"\n")
+
+    def write(self, event: EventDict) -> None:
+        self._append(to_json(event).encode() + b"\n")
+
+    def _append(self, data: bytes) -> None:
+        try:
+            while data:
+                data = data[os.write(self._file, data) :]
+        except OSError as error:
+            raise RunFailed(f"{self.path}: cannot write the log: {error.strerror}") from error
+
+
+class Console:
+    """Shows events on stderr: coloured on a terminal, unless NO_COLOR is set."""
+
+    def __init__(self) -> None:
+        colors = sys.stderr.isatty() and not os.environ.get("NO_COLOR")
+        self._render = structlog.dev.ConsoleRenderer(colors=colors, pad_event_to=0, sort_keys=False)
+        self._open = True
+
+    def write(self, event: EventDict) -> None:
+        if not self._open:
+            return
+        try:
+            print(self._render(None, event["level"], dict(event)), file=sys.stderr, flush=True)
+        except OSError:
+            # The terminal or the reading end of the pipe is gone; a daemon goes on without.
+            self._open = False
+
+
+class _Fanout:
+    """The innermost logger: hands each event to all outputs."""
+
+    def __init__(self, outputs: list[JsonLines | Console]) -> None:
+        self._outputs = outputs
+
+    def write(self, event: EventDict) -> None:
+        for output in self._outputs:
+            output.write(event)
+
+    debug = info = warning = error = critical = write
+
+
+def _to_fanout(_: WrappedLogger, __: str, event: EventDict) -> tuple[tuple[EventDict], dict[str, Any]]:
+    first = {key: event.pop(key) for key in ("timestamp", "level", "event")}
+    return ({**first, **event},), {}
+
+
+def to_json(event: Mapping[str, Any]) -> str:
+    """One line of JSON that every reader takes: NaN and infinities, which JSON lacks, become null."""
+    try:
+        return json.dumps(event, default=_plain, allow_nan=False, ensure_ascii=False)
+    except ValueError:
+        return json.dumps(_finite(event), default=_plain, ensure_ascii=False)
+
+
+def _plain(value: object) -> Any:
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    if isinstance(value, set | frozenset):
+        return sorted(value)
+    return str(value)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, BaseModel):
+        return _finite(value.model_dump(mode="json"))
+    if isinstance(value, Mapping):
+        return {str(key): _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return value
