@@ -1,4 +1,4 @@
-"""Addresses that people type, ``tcp://HOST:PORT``, checked before libzmq, which resolves late and silently."""
+"""Addresses that people type (``tcp://HOST:PORT``), checked before libzmq, which resolves late."""
 
 import re
 import socket

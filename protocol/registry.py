@@ -1,4 +1,4 @@
-"""Names in a scenario to the code behind them: the project's own, or an installed package's (entry points)."""
+"""Names in a scenario to the code behind them: the project's own, or an installed package's entry points."""
 
 from collections.abc import Callable
 from importlib.metadata import EntryPoint, entry_points

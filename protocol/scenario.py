@@ -13,9 +13,10 @@ import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from protocol.errors import UsageProblem
+from protocol.explain import explain
 
-Count = Annotated[int, Field(ge=1)]
-Rounds = Annotated[int, Field(ge=0)]
+Count = Annotated[int, Field(ge=1, lt=2**20)]
+Rounds = Annotated[int, Field(ge=0, lt=2**31)]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,63}$")]
 
 
@@ -45,7 +46,7 @@ class Federation(Section):
     (M_min) are needed once the deadline has passed."""
 
     seed: int = Field(default=0, ge=0, lt=2**53)
-    rounds: Count = 1051
+    rounds: int = Field(default=1051, ge=1, lt=2**31)
     participants: Count = 4
     selected: Count = 4
     min_updates: Count = 4
@@ -123,7 +124,7 @@ class Attack(Section):
     """
 
     name: Name = "poisoned_episode"
-    rounds: tuple[Count, ...] = ()
+    rounds: tuple[Annotated[int, Field(ge=1, lt=2**31)], ...] = ()
     boost: Literal["replace"] | Annotated[float, Field(gt=0)] = "replace"
     steps: Count = 300
     rate: float = Field(default=1e-3, gt=0)
@@ -135,7 +136,12 @@ class Attack(Section):
     @field_validator("rounds", mode="before")
     @classmethod
     def _list_from_toml(cls, value: Any) -> Any:
-        return tuple(sorted(value)) if isinstance(value, list) else value
+        return tuple(value) if isinstance(value, list) else value
+
+    @field_validator("rounds")
+    @classmethod
+    def _in_order(cls, rounds: tuple[int, ...]) -> tuple[int, ...]:
+        return tuple(sorted(rounds))
 
 
 class Decision(Section):
@@ -226,7 +232,8 @@ def parse_scenario(text: str, overrides: Sequence[str] = (), *, source: str = "s
     try:
         return Scenario.model_validate(document)
     except ValidationError as error:
-        raise UsageProblem(f"{source}: {_first_line(error)}") from error
+        problem = explain(error, Scenario)
+        raise UsageProblem(f"{_origin(problem.key, overrides, source)}: {problem}") from error
 
 
 def dump_scenario(scenario: Scenario) -> str:
@@ -247,34 +254,16 @@ def _apply(document: dict[str, Any], override: str) -> None:
     table[leaf] = _toml_value(value.strip())
 
 
+def _origin(key: str, overrides: Sequence[str], source: str) -> str:
+    for override in reversed(overrides):
+        if override.partition("=")[0].strip() == key:
+            return f"--set {override}"
+    return f"{source} with --set" if overrides else source
+
+
 def _toml_value(text: str) -> Any:
     # A bare word is a string, so that a shell user need not quote twice.
     try:
         return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         return text
-
-
-def _first_line(error: ValidationError) -> str:
-    first = error.errors(include_url=False)[0]
-    key = ".".join(
-        str(part) for part in first["loc"] if not str(part).startswith(("literal[", "constrained"))
-    )
-    if first["type"] == "extra_forbidden":
-        *sections, leaf = first["loc"]
-        known = ", ".join(_keys_of(sections))
-        return f"{key}: unknown key {leaf!r}; known here: {known}"
-    message = first["msg"].removeprefix("Value error, ")
-    found = "" if first["type"] == "value_error" else f", not {first['input']!r}"
-    more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
-    return f"{key}: {message}{found}{more}" if key else f"{message}{more}"
-
-
-def _keys_of(sections: Sequence[str | int]) -> list[str]:
-    model: type[BaseModel] = Scenario
-    for section in sections:
-        annotation = model.model_fields[str(section)].annotation
-        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
-            return []
-        model = annotation
-    return list(model.model_fields)
