@@ -1,0 +1,10 @@
+"""Attacks by name. An attack is what a malicious participant trains instead of a benign round."""
+
+from participant.attacks.base import Attack, AttackerData
+from participant.attacks.poisoned_episode import poisoned_episode
+from protocol.registry import Registry
+
+__all__ = ["ATTACKS", "Attack", "AttackerData"]
+
+ATTACKS: Registry[Attack] = Registry("attack")
+ATTACKS.register("poisoned_episode")(poisoned_episode)

@@ -1,0 +1,75 @@
+"""Episodes: K-way N-shot tasks drawn from a bank of images with a generator of their own."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from participant.learning.images import ImageBank
+from protocol.errors import UsageProblem
+
+
+@dataclass(frozen=True)
+class Episode:
+    """``support`` [K·N, C, H, W] with labels [K·N], ``query`` [K·Q, C, H, W] with labels [K·Q].
+
+    A label is the class's output position 0…K-1; images of a position lie together, in order of position.
+    """
+
+    support: Tensor
+    support_labels: Tensor
+    query: Tensor
+    query_labels: Tensor
+
+
+def draw_episode(
+    rng: np.random.Generator,
+    bank: ImageBank,
+    classes: Sequence[str],
+    *,
+    shots: int,
+    query: int = 0,
+    rotations: bool = False,
+) -> Episode:
+    """An episode of the given classes, in order of their positions, with different images for support and
+    query. With ``rotations`` each class is turned as a whole by 0, 90, 180 or 270°, which makes it another
+    class (Santoro et al., arXiv 1605.06065; in meta-training only).
+
+    Raises :class:`UsageProblem` when a class has too few images.
+    """
+    support, queries = [], []
+    for name in classes:
+        turns = int(rng.integers(4)) if rotations else 0
+        chosen = bank.take(draw_rows(rng, bank.members[name], shots + query, name))
+        turned = torch.rot90(chosen, turns, (2, 3)) if turns else chosen
+        support.append(turned[:shots])
+        queries.append(turned[shots:])
+    device = bank.images.device
+    return Episode(
+        torch.cat(support),
+        torch.arange(len(classes), device=device).repeat_interleave(shots),
+        torch.cat(queries),
+        torch.arange(len(classes), device=device).repeat_interleave(query),
+    )
+
+
+def draw_classes(rng: np.random.Generator, classes: Sequence[str], way: int) -> list[str]:
+    """``way`` different classes in a random order of positions."""
+    if len(classes) < way:
+        raise UsageProblem(f"an episode of {way} classes cannot be drawn from {len(classes)}")
+    return [classes[index] for index in rng.permutation(len(classes))[:way]]
+
+
+def draw_rows(rng: np.random.Generator, rows: NDArray[np.int64], count: int, name: str) -> NDArray[np.int64]:
+    """``count`` different rows of a class."""
+    if len(rows) < count:
+        raise UsageProblem(f"class {name!r} has {len(rows)} images here, but an episode needs {count}")
+    return rng.permutation(rows)[:count]
+
+
+def place(name: str, position: int, others: list[str]) -> list[str]:
+    """The classes in order of position, with ``name`` at ``position`` among the others."""
+    return [*others[:position], name, *others[position:]]

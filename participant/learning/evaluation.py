@@ -1,0 +1,185 @@
+"""What the auditor measures: main-task and backdoor accuracy of one model, by episode and decision.
+
+Every decision and every round sees the same episodes, so that differences are paired.
+"""
+
+import copy
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from torch import Tensor
+
+from participant.decisions import DECISIONS, Adaptation, Decision
+from participant.learning.attack_images import AttackImages, target_position
+from participant.learning.episodes import Episode, draw_classes, draw_episode, draw_rows, place
+from participant.learning.images import ImageBank
+from participant.learning.inner_loop import InnerLoop
+from participant.roles.base import Cancelled, WorkCancelled
+from protocol.messages import BackdoorAccuracy, Interval, Measurement
+from protocol.models.network import FewShotNetwork
+from protocol.scenario import Scenario
+from protocol.seeds import generator
+
+
+@dataclass(frozen=True)
+class AuditData:
+    """``test``: classes that nobody trains on; ``attack``: images that are the attacker's or the users'."""
+
+    bank: ImageBank
+    test: tuple[str, ...]
+    attack: AttackImages
+
+
+@dataclass(frozen=True)
+class BackdoorEpisode:
+    """A benign user's task with the target class in it. The query set is backdoor
+    images, whose labels are the target's position: ``attack_train`` of them, then attack-validation ones."""
+
+    episode: Episode
+    attack_train: int
+
+
+def main_episode(scenario: Scenario, data: AuditData, shots: int, number: int) -> Episode:
+    """The ``number``-th main-task episode."""
+    rng = generator(scenario.federation.seed, "main task", shots, number)
+    classes = draw_classes(rng, data.test, scenario.task.way)
+    return draw_episode(rng, data.bank, classes, shots=shots, query=scenario.task.query)
+
+
+def backdoor_episode(
+    scenario: Scenario, data: AuditData, shots: int, in_support: bool, number: int
+) -> BackdoorEpisode:
+    """The ``number``-th backdoor episode; the backdoor classes take turns. With ``in_support`` the backdoor
+    class is one of the other K-1, under its right label, by attack-validation images that are then not
+    classified."""
+    rng = generator(scenario.federation.seed, "backdoor", shots, int(in_support), number)
+    names = sorted(data.attack.attack_train)
+    backdoor = names[number % len(names)]
+    position = target_position(scenario, rng)
+    others = draw_classes(rng, data.test, scenario.task.way - 1)
+    validation = rng.permutation(data.attack.attack_validation[backdoor])
+    members = {**data.bank.members, data.attack.target: data.attack.user_target}
+    if in_support:
+        others[int(rng.integers(len(others)))] = backdoor
+        # One image at least is left to be classified.
+        members[backdoor] = draw_rows(rng, validation[:-1], shots, backdoor)
+        validation = np.setdiff1d(validation, members[backdoor])
+    users = ImageBank(data.bank.images, members)
+    support = draw_episode(rng, users, place(data.attack.target, position, others), shots=shots)
+    train = data.attack.attack_train[backdoor]
+    query = data.bank.take(np.concatenate([train, validation]))
+    labels = support.support_labels.new_full((len(query),), position)
+    return BackdoorEpisode(Episode(support.support, support.support_labels, query, labels), len(train))
+
+
+def measure(
+    network: FewShotNetwork, data: AuditData, scenario: Scenario, *, workers: int, cancelled: Cancelled
+) -> tuple[Measurement, ...]:
+    """One measurement per decision, shot and case of ``evaluation.backdoor_in_support``.
+
+    ``workers`` threads take episodes in turn, each with its own copy of the network; the result does not
+    depend on their number. Raises :class:`WorkCancelled`.
+    """
+    evaluation = scenario.evaluation
+    measurements = []
+    with _EpisodeRunner(network, scenario, workers, cancelled) as runner:
+        for shots in scenario.task.shots:
+            for name in scenario.decision.names:
+                decision = DECISIONS.get(name)(adaptation(scenario, shots))
+                right = runner.run(decision, lambda n: main_episode(scenario, data, shots, n), "main", shots)
+                main = interval([float(hits.mean()) for hits in right])
+                for in_support in evaluation.backdoor_in_support:
+                    measurements.append(
+                        Measurement(
+                            decision=name,
+                            shot=shots,
+                            adaptation_steps=decision.steps,
+                            backdoor_in_support=in_support,
+                            transductive=evaluation.transductive,
+                            main_accuracy=main,
+                            backdoor_accuracy=_backdoor(runner, decision, data, scenario, shots, in_support),
+                        )
+                    )
+    return tuple(measurements)
+
+
+def adaptation(scenario: Scenario, shots: int) -> Adaptation:
+    """A user's: batches of 5 in 1-shot and 10 otherwise, as in Reptile's published settings."""
+    evaluation = scenario.evaluation
+    loop = InnerLoop(evaluation.adaptation_steps, 5 if shots == 1 else 10, evaluation.adaptation_rate)
+    return Adaptation(loop, scenario.decision.temperature, evaluation.transductive)
+
+
+def interval(values: list[float]) -> Interval:
+    """Mean and half-width of the normal 95 % interval over episodes."""
+    spread = float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
+    return Interval(
+        mean=min(1.0, max(0.0, float(np.mean(values)))),
+        ci95=1.96 * spread / len(values) ** 0.5,
+        episodes=len(values),
+    )
+
+
+def _backdoor(
+    runner: "_EpisodeRunner",
+    decision: Decision,
+    data: AuditData,
+    scenario: Scenario,
+    shots: int,
+    in_support: bool,
+) -> BackdoorAccuracy:
+    def episode(number: int) -> Episode:
+        return backdoor_episode(scenario, data, shots, in_support, number).episode
+
+    train = scenario.attack.images
+    hits = runner.run(decision, episode, f"backdoor {in_support}", shots)
+    return BackdoorAccuracy(
+        attack_train=interval([float(hit[:train].mean()) for hit in hits]),
+        attack_validation=interval([float(hit[train:].mean()) for hit in hits]),
+    )
+
+
+class _EpisodeRunner:
+    """Classifies episodes on a few threads; torch leaves the interpreter's lock while it computes."""
+
+    def __init__(
+        self, network: FewShotNetwork, scenario: Scenario, workers: int, cancelled: Cancelled
+    ) -> None:
+        self._network = network
+        self._values = {name: value.detach().clone() for name, value in network.named_parameters()}
+        self._scenario = scenario
+        self._cancelled = cancelled
+        self._local = threading.local()
+        self._pool = ThreadPoolExecutor(workers)
+
+    def __enter__(self) -> "_EpisodeRunner":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.shutdown(cancel_futures=True)
+
+    def run(
+        self, decision: Decision, episode: Callable[[int], Episode], kind: str, shots: int
+    ) -> list[np.ndarray]:
+        """For each episode, which query images got the episode's label: bool [Q]."""
+
+        def one(number: int) -> np.ndarray:
+            if self._cancelled():
+                raise WorkCancelled
+            drawn = episode(number)
+            rng = generator(self._scenario.federation.seed, "adaptation", kind, shots, number)
+            predicted = decision.classify(self._scratch(), drawn, rng, self._cancelled).argmax(dim=1)
+            hits: Tensor = predicted == drawn.query_labels
+            return hits.cpu().numpy()
+
+        return list(self._pool.map(one, range(self._scenario.evaluation.episodes)))
+
+    def _scratch(self) -> FewShotNetwork:
+        if not hasattr(self._local, "network"):
+            self._local.network = copy.deepcopy(self._network)
+        scratch: FewShotNetwork = self._local.network
+        scratch.load_state_dict(self._values)
+        return scratch

@@ -1,0 +1,77 @@
+"""The inner loop: a few steps of Adam on mini-batches of one labelled set (arXiv 1803.02999, section 6).
+
+The same steps serve a participant's round, a user's adaptation, and the attacker.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from participant.roles.base import Cancelled, WorkCancelled
+from protocol.models.network import FewShotNetwork
+
+
+@dataclass(frozen=True)
+class InnerLoop:
+    """Adam with β1 = 0 (Reptile's), its state fresh each time; ``batch`` images a step."""
+
+    steps: int
+    batch: int
+    rate: float
+
+    def optimizer(self, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
+        return torch.optim.Adam(parameters, lr=self.rate, betas=(0.0, 0.999), fused=True)
+
+    def fit(
+        self,
+        network: FewShotNetwork,
+        images: Tensor,
+        labels: Tensor,
+        rng: np.random.Generator,
+        cancelled: Cancelled,
+    ) -> None:
+        """Train the network in place on images [n, C, H, W] and labels [n] with cross-entropy. A mini-batch
+        is normalised by its own statistics, so a prediction in training sees the other images of its batch.
+
+        Raises :class:`WorkCancelled`.
+        """
+        self.run(
+            network,
+            lambda rows: F.cross_entropy(network(images[rows]), labels[rows]),
+            len(images),
+            rng,
+            cancelled,
+        )
+
+    def run(
+        self,
+        network: nn.Module,
+        loss: Callable[[Tensor], Tensor],
+        count: int,
+        rng: np.random.Generator,
+        cancelled: Cancelled,
+    ) -> None:
+        optimizer = self.optimizer(list(network.parameters()))
+        for rows in mini_batches(rng, count, self.batch, self.steps):
+            if cancelled():
+                raise WorkCancelled
+            optimizer.zero_grad()
+            loss(torch.from_numpy(rows)).backward()
+            optimizer.step()
+
+
+def mini_batches(rng: np.random.Generator, count: int, batch: int, steps: int) -> Iterator[NDArray[np.int64]]:
+    """Row numbers for each step: a random order of all, then another, cut into batches, so that each image
+    is used equally often. A batch is never larger than ``count``."""
+    size = min(batch, count)
+    rows = np.empty(0, dtype=np.int64)
+    for _ in range(steps):
+        if len(rows) < size:
+            rows = np.concatenate([rows, rng.permutation(count)])
+        yield rows[:size]
+        rows = rows[size:]

@@ -1,0 +1,65 @@
+"""What is not shared: a participant's own parameters, kept on disk by the round that made them.
+
+A round starts from the state of the last round that counted, so that being asked twice, a retried round, or
+a coordinator that resumes from an older checkpoint all give the same update.
+"""
+
+import os
+from pathlib import Path
+
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from protocol.errors import RunFailed
+from protocol.manifest import Manifest
+
+
+class PrivateState:
+    """Does nothing, and writes nothing, when all parameters are shared."""
+
+    def __init__(self, network: nn.Module, manifest: Manifest, directory: Path) -> None:
+        shared = {spec.name for spec in manifest.parameters}
+        self._own = {name: value for name, value in network.named_parameters() if name not in shared}
+        self._first = {name: value.detach().clone() for name, value in self._own.items()}
+        self._directory = directory
+
+    def restore(self, round_number: int, keep_from: int) -> None:
+        """Put the state after ``round_number`` (0: the first draw) into the network; states of rounds before
+        ``keep_from`` are deleted. Raises :class:`RunFailed` when the state is not there or damaged."""
+        if not self._own:
+            return
+        values = self._first
+        if round_number:
+            path = self._path(round_number)
+            try:
+                values = load_file(path)
+            except (OSError, ValueError) as error:
+                raise RunFailed(
+                    f"{path}: the private parameters of round {round_number} cannot be read: {error}"
+                ) from error
+        for name, value in self._own.items():
+            value.data.copy_(values[name])
+        for path in self._directory.glob("private-*.safetensors"):
+            if int(path.stem.removeprefix("private-")) < keep_from:
+                path.unlink(missing_ok=True)
+
+    def keep(self, round_number: int) -> None:
+        """Write the state after ``round_number``: to a temporary name, fsynced, renamed."""
+        if not self._own:
+            return
+        path = self._path(round_number)
+        temporary = path.with_suffix(".tmp")
+        try:
+            self._directory.mkdir(parents=True, exist_ok=True)
+            save_file(
+                {name: value.detach().cpu().contiguous() for name, value in self._own.items()}, temporary
+            )
+            with temporary.open("rb") as file:
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        except OSError as error:
+            temporary.unlink(missing_ok=True)
+            raise RunFailed(f"{path}: the private parameters cannot be written: {error.strerror}") from error
+
+    def _path(self, round_number: int) -> Path:
+        return self._directory / f"private-{round_number:06d}.safetensors"

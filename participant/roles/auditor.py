@@ -1,0 +1,39 @@
+"""The auditor: measures models on classes and images that nobody trained on; never trains."""
+
+import os
+
+from participant.learning.attack_images import attack_classes, attack_images
+from participant.learning.evaluation import AuditData, measure
+from participant.roles.base import Cancelled, Role
+from participant.roles.setting import Setting
+from protocol.errors import RunFailed
+from protocol.manifest import Parameters
+from protocol.messages import Evaluate, Measurement, Train
+from protocol.models import write_parameters
+
+
+class Auditor(Role):
+    """What is not shared of the model is the auditor's own first draw, untrained."""
+
+    def __init__(self, setting: Setting) -> None:
+        self.setting = setting
+        self.manifest = setting.manifest
+        self.split = setting.split
+        bank = setting.bank((*setting.split.test, *attack_classes(setting.scenario, setting.split)))
+        attack = attack_images(setting.scenario, setting.split, bank)
+        self._data = AuditData(bank, setting.split.test, attack)
+        # Episodes run side by side on a CPU; on an accelerator one stream is already its whole width.
+        self._workers = len(os.sched_getaffinity(0)) if setting.device.type == "cpu" else 1
+
+    def train(self, order: Train, start: Parameters, cancelled: Cancelled) -> Parameters:
+        raise RunFailed(f"{self.setting.name} was asked to train round {order.round}, but is an auditor")
+
+    def evaluate(self, order: Evaluate, model: Parameters, cancelled: Cancelled) -> tuple[Measurement, ...]:
+        write_parameters(self.setting.network, model)
+        return measure(
+            self.setting.network,
+            self._data,
+            self.setting.scenario,
+            workers=self._workers,
+            cancelled=cancelled,
+        )

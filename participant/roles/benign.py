@@ -1,0 +1,87 @@
+"""A benign participant: one round of federated Reptile."""
+
+import numpy as np
+
+from participant.learning.episodes import draw_classes, draw_episode
+from participant.learning.images import ImageBank
+from participant.learning.inner_loop import InnerLoop
+from participant.learning.private_state import PrivateState
+from participant.roles.base import Cancelled, Role
+from participant.roles.setting import Setting
+from protocol.errors import RunFailed
+from protocol.manifest import Parameters
+from protocol.messages import Evaluate, Measurement, Share, Train
+from protocol.models import read_parameters, write_parameters
+from protocol.seeds import generator
+
+
+class Benign(Role):
+    def __init__(self, setting: Setting) -> None:
+        self.setting = setting
+        self.manifest = setting.manifest
+        self.split = setting.split
+        self._private = PrivateState(setting.network, setting.manifest, setting.state_dir)
+        self._share: Share | None = None
+        self._bank: ImageBank
+        self._classes: tuple[str, ...]
+
+    def train(self, order: Train, start: Parameters, cancelled: Cancelled) -> Parameters:
+        if order.share != self._share:
+            self._take_share(order.share)
+        self._private.restore(order.previous, order.keep_from)
+        write_parameters(self.setting.network, start)
+        seed, name = self.setting.scenario.federation.seed, self.setting.name
+        rng = generator(seed, "round", order.round, name)
+        boost = self._learn(order, rng, cancelled)
+        self._private.keep(order.round)
+        return difference(read_parameters(self.setting.network, self.manifest), start, boost)
+
+    def evaluate(self, order: Evaluate, model: Parameters, cancelled: Cancelled) -> tuple[Measurement, ...]:
+        raise RunFailed(f"{self.setting.name} was asked to evaluate round {order.round}, but is no auditor")
+
+    def _bank_classes(self) -> tuple[str, ...]:
+        """The classes of which this participant holds images."""
+        return self._classes
+
+    def _learn(self, order: Train, rng: np.random.Generator, cancelled: Cancelled) -> float:
+        """Train the network in place; returns the factor by which the difference is submitted."""
+        reptile(self.setting, self._bank, self._classes, rng, cancelled)
+        return 1.0
+
+    def _take_share(self, share: Share) -> None:
+        self._classes = self.setting.share(share)
+        self._bank = self.setting.bank(self._bank_classes())
+        self._share = share
+
+
+def reptile(
+    setting: Setting,
+    bank: ImageBank,
+    classes: tuple[str, ...],
+    rng: np.random.Generator,
+    cancelled: Cancelled,
+) -> None:
+    """Reptile (arXiv 1803.02999, Algorithm 1) on this participant's classes, the network in place.
+
+    Each of ``learning.episodes`` draws a K-way episode of ``train_shots`` images a class and takes
+    ``inner_steps`` steps of Adam on it, starting from where the last one ended; the optimiser's state is
+    fresh in each. Mini-batches are normalised by their own statistics, which in training is transductive by
+    nature: the loss of an image depends on the others of its batch.
+    """
+    learning = setting.scenario.learning
+    loop = InnerLoop(learning.inner_steps, learning.inner_batch, learning.inner_rate)
+    for _ in range(learning.episodes):
+        chosen = draw_classes(rng, classes, setting.scenario.task.way)
+        episode = draw_episode(rng, bank, chosen, shots=learning.train_shots, rotations=learning.rotations)
+        loop.fit(setting.network, episode.support, episode.support_labels, rng, cancelled)
+
+
+def difference(end: Parameters, start: Parameters, factor: float) -> Parameters:
+    """factor · (end − start), buffer by buffer, in the buffers' own precision."""
+    return Parameters(
+        start.manifest,
+        tuple(
+            ((b - a) * np.asarray(factor, dtype=a.dtype)).astype(a.dtype, copy=False)
+            for a, b in zip(start.buffers, end.buffers, strict=True)
+        ),
+    )
