@@ -1,4 +1,4 @@
-"""The command ``fedmeta``: subcommands that load only when they are used, and errors as one line for people."""
+"""The command ``fedmeta``: subcommands that load only when they are used, errors as one line for people."""
 
 import errno
 import os

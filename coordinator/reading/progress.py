@@ -1,0 +1,175 @@
+"""A run as it goes on: a live display on a terminal, plain lines anywhere else."""
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Protocol
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from coordinator.reading import events as ev
+from coordinator.reading.history import Reading, RunHistory
+from coordinator.reading.tables import duration, interval, presence
+from coordinator.reading.views import newest_evaluations, phase, record_of, relative_label, seconds_left
+from protocol.scenario import Scenario
+
+PLAIN_EVERY_S = 5.0
+LIVE_EVERY_S = 0.5
+PARTICIPANTS_SHOWN = 20
+
+
+class Progress(Protocol):
+    def update(self, events: Sequence[ev.Event], reading: Reading) -> None:
+        """Show what is new; to be called with an empty batch, too, when nothing is."""
+
+
+@contextmanager
+def open_progress(console: Console, scenario: Scenario | None) -> Iterator[Progress]:
+    """The display that suits the console. Without a scenario, totals and phases are left out."""
+    if not console.is_terminal:
+        yield PlainProgress(console, scenario)
+        return
+    with Live(console=console, refresh_per_second=4, transient=True) as live:
+        yield LiveProgress(live, scenario)
+
+
+class PlainProgress:
+    """A line for each thing worth knowing; for rounds at most one in ``PLAIN_EVERY_S``."""
+
+    def __init__(self, console: Console, scenario: Scenario | None) -> None:
+        self._console = console
+        self._scenario = scenario
+        self._next_round_line = 0.0
+
+    def update(self, events: Sequence[ev.Event], reading: Reading) -> None:
+        newest_round: ev.RoundCompleted | None = None
+        for event in events:
+            if isinstance(event, ev.RoundCompleted):
+                newest_round = event
+            elif line := _line(event, self._attacks):
+                self._print(line)
+        now = time.monotonic()
+        if newest_round and now >= self._next_round_line:
+            self._next_round_line = now + PLAIN_EVERY_S
+            self._print(self._round_line(newest_round, reading))
+
+    @property
+    def _attacks(self) -> Sequence[int]:
+        return self._scenario.attack.rounds if self._scenario else ()
+
+    def _round_line(self, event: ev.RoundCompleted, reading: Reading) -> str:
+        line = f"round {event.round}"
+        if self._scenario:
+            last = self._scenario.federation.rounds
+            left = seconds_left(reading.history(), last)
+            line += f" of {last} ({phase(event.round, self._attacks)})"
+            line += f", about {duration(left)} left" if left else ""
+        return f"{line}: {event.received} updates in {event.seconds:.2f} s"
+
+    def _print(self, line: str) -> None:
+        self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def _line(event: ev.Event, attacks: Sequence[int]) -> str | None:
+    """The event for people; None for one that is not worth a line."""
+    match event:
+        case ev.RunStarted(endpoint=endpoint):
+            return f"coordinator at {endpoint}" if endpoint else "coordinator started"
+        case ev.RunResumed(round=number):
+            return f"resumed from the checkpoint of round {number}"
+        case ev.ParticipantJoined(participant=name):
+            return f"{name} joined"
+        case ev.ParticipantLost(participant=name):
+            return f"{name} is lost"
+        case ev.ParticipantRefused(participant=name, reason=reason):
+            return f"{name or 'somebody'} was refused: {reason}"
+        case ev.RoundRetried(round=number):
+            return f"round {number} had too few updates at its deadline and is retried"
+        case ev.Evaluated():
+            backdoor = event.backdoor_accuracy
+            shot = f" {event.shot}-shot" if event.shot else ""
+            return (
+                f"round {event.round} ({relative_label(event.round, attacks)}), {event.decision}{shot}: "
+                f"main task {interval(event.main_accuracy)}, backdoor {interval(backdoor.attack_train)} "
+                f"(attack-train), {interval(backdoor.attack_validation)} (attack-validation)"
+            )
+        case ev.RunCompleted():
+            return "run completed"
+        case ev.RunFailed(reason=reason):
+            return f"run failed: {reason}"
+        case ev.RunInterrupted():
+            return "run interrupted"
+    return None
+
+
+class LiveProgress:
+    """The whole state, drawn over itself."""
+
+    def __init__(self, live: Live, scenario: Scenario | None) -> None:
+        self._live = live
+        self._scenario = scenario
+        self._next = 0.0
+
+    def update(self, events: Sequence[ev.Event], reading: Reading) -> None:  # noqa: ARG002
+        now = time.monotonic()
+        if now >= self._next:
+            self._next = now + LIVE_EVERY_S
+            self._live.update(dashboard(reading.history(), self._scenario))
+
+
+def dashboard(history: RunHistory, scenario: Scenario | None) -> RenderableType:
+    """Rounds with the time left, the participants, and the newest evaluation."""
+    parts: list[RenderableType] = [_head(history, scenario)]
+    if history.participants:
+        parts += ["", _participants(history)]
+    if history.evaluations:
+        parts += ["", _newest(history, scenario)]
+    return Group(*parts)
+
+
+def _head(history: RunHistory, scenario: Scenario | None) -> RenderableType:
+    number = history.rounds[-1].number if history.rounds else 0
+    if scenario is None:
+        return Text(f"round {number}")
+    last = scenario.federation.rounds
+    done = history.completed[-1].number if history.completed else 0
+    left = seconds_left(history, last)
+    text = Text(f"round {number} of {last}  ", style="bold")
+    text.append(phase(number, scenario.attack.rounds) if number else "waiting for participants", style="cyan")
+    if left:
+        text.append(f"  about {duration(left)} left", style="dim")
+    return Group(text, ProgressBar(total=last, completed=done, width=60))
+
+
+def _participants(history: RunHistory) -> Table:
+    table = Table("participant", "state", "rounds", "last norm", box=None)
+    for participant in history.participants[:PARTICIPANTS_SHOWN]:
+        record = record_of(participant.name, history.rounds)
+        norm = "" if record.last_norm is None else f"{record.last_norm:.3f}"
+        rounds = "auditor" if participant.auditor else str(record.accepted)
+        table.add_row(participant.name, presence(participant), rounds, norm)
+    if len(history.participants) > PARTICIPANTS_SHOWN:
+        table.add_row(f"… and {len(history.participants) - PARTICIPANTS_SHOWN} more", "", "", "")
+    return table
+
+
+def _newest(history: RunHistory, scenario: Scenario | None) -> Table:
+    newest = newest_evaluations(history)
+    attacks = scenario.attack.rounds if scenario else ()
+    label = relative_label(newest[0].round, attacks)
+    table = Table("decision", "main task", "backdoor, attack-train", "backdoor, attack-validation", box=None)
+    table.title, table.title_justify = f"round {newest[0].round} ({label})", "left"
+    for evaluation in newest:
+        backdoor = evaluation.backdoor_accuracy
+        name = f"{evaluation.decision} {evaluation.shot}-shot" if evaluation.shot else evaluation.decision
+        table.add_row(
+            name,
+            interval(evaluation.main_accuracy),
+            interval(backdoor.attack_train),
+            interval(backdoor.attack_validation),
+        )
+    return table

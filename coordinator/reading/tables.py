@@ -1,0 +1,214 @@
+"""Histories as tables for people (rich)."""
+
+from collections.abc import Callable, Sequence
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from coordinator.reading.history import Evaluation, Participant, Round, RunHistory
+from coordinator.reading.views import condensed, record_of, relative_label
+from protocol.messages import Interval
+from protocol.scenario import Scenario
+
+ROUNDS_SHOWN = 40
+PIPED_WIDTH = 240
+_PRESENCE_STYLE = {"alive": "green", "lost": "bold red", "left": "dim"}
+
+
+def open_console() -> Console:
+    """Standard output. Where no terminal says how wide it is, no table is squeezed."""
+    console = Console()
+    return console if console.is_terminal else Console(width=PIPED_WIDTH)
+
+
+def interval(value: Interval) -> str:
+    return f"{value.mean:.3f} ± {value.ci95:.3f}"
+
+
+def size(count: float) -> str:
+    """Bytes for people."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 1000 or unit == "GB":
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1000
+    raise AssertionError
+
+
+def duration(seconds: float) -> str:
+    """Seconds for people: the two largest units."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def _table(title: str, *columns: str, caption: str | None = None) -> Table:
+    table = Table(title=title, caption=caption, title_justify="left", caption_justify="left", box=None)
+    for i, column in enumerate(columns):
+        table.add_column(column, justify="left" if i == 0 else "right", overflow="fold")
+    return table
+
+
+# A column of the summary: its heading, its cell, and whether it is shown when all cells are alike.
+_Column = tuple[str, Callable[[Evaluation], str], bool]
+
+
+def summary_table(history: RunHistory, scenario: Scenario) -> Table:
+    """One row for each evaluated round and decision logic; what all rows share is said in the caption."""
+    rows = sorted(history.evaluations, key=lambda e: (e.round, *_order(e, scenario)))
+    columns: list[_Column] = [
+        ("", lambda e: relative_label(e.round, scenario.attack.rounds), True),
+        ("round", lambda e: str(e.round), True),
+        ("decision", lambda e: e.decision, True),
+        ("shot", lambda e: "?" if e.shot is None else str(e.shot), False),
+        ("adaptation steps", lambda e: str(e.adaptation_steps), False),
+        ("backdoor in support", lambda e: _yes(e.backdoor_in_support), False),
+        ("backdoor, attack-train", lambda e: interval(e.backdoor_accuracy.attack_train), True),
+        ("backdoor, attack-validation", lambda e: interval(e.backdoor_accuracy.attack_validation), True),
+        ("main task", lambda e: interval(e.main_accuracy), True),
+        ("episodes", lambda e: str(e.main_accuracy.episodes), False),
+    ]
+    cells = [[cell(row) for _, cell, _ in columns] for row in rows]
+    shown = [i for i, (_, _, always) in enumerate(columns) if always or len({c[i] for c in cells}) > 1]
+    same = [(columns[i][0], cells[0][i]) for i in range(len(columns)) if i not in shown and cells]
+    table = _table(
+        f"Accuracy on {scenario.task.dataset}, {scenario.task.way}-way",
+        *(columns[i][0] for i in shown),
+        caption=_caption(history, same),
+    )
+    for above, row in zip([None, *cells], cells, strict=False):
+        repeats = above is not None and above[:2] == row[:2]
+        table.add_row(*("" if repeats and i < 2 else row[i] for i in shown))
+    return table
+
+
+def _order(evaluation: Evaluation, scenario: Scenario) -> tuple[int, str, int, int, bool]:
+    names = scenario.decision.names
+    place = names.index(evaluation.decision) if evaluation.decision in names else len(names)
+    return (place, *evaluation.setting[1:])
+
+
+def _caption(history: RunHistory, same: Sequence[tuple[str, str]]) -> str:
+    transductive = {evaluation.transductive for evaluation in history.evaluations}
+    parts = ["fractions, mean ± 95 % half-width over episodes", *(f"{name}: {cell}" for name, cell in same)]
+    if transductive == {True}:
+        parts.append("transductive (a batch of queries shares its statistics)")
+    elif transductive == {False}:
+        parts.append("not transductive")
+    return "; ".join(parts)
+
+
+def _yes(value: bool) -> str:
+    return "yes" if value else "no"
+
+
+def rounds_table(history: RunHistory) -> Table:
+    """The rounds; of a long run the remarkable ones and every n-th."""
+    evaluated = frozenset(evaluation.round for evaluation in history.evaluations)
+    rounds = condensed(history.rounds, evaluated, ROUNDS_SHOWN)
+    left_out = len(history.rounds) - len(rounds)
+    caption = f"{left_out} more rounds without anything remarkable; --round N shows one" if left_out else None
+    table = _table(
+        "Rounds",
+        *("round", "updates", "rejected", "retries", "seconds", "in", "out", "norms", "model", "note"),
+        caption=caption,
+    )
+    for round_ in rounds:
+        table.add_row(*_round_row(round_, round_.number in evaluated))
+    return table
+
+
+def _round_row(round_: Round, evaluated: bool) -> list[str]:
+    norms = [update.norm for update in round_.updates]
+    done = round_.completion
+    received = done.received if done else len(round_.updates)
+    return [
+        str(round_.number),
+        f"{received} of {len(round_.selected)}",
+        str(done.rejected if done else len(round_.rejections)),
+        str(round_.retries),
+        f"{done.seconds:.2f}" if done else "",
+        size(done.bytes_in) if done else "",
+        size(done.bytes_out) if done else "",
+        f"{min(norms):.3g} … {max(norms):.3g}" if norms else "",
+        done.model_digest[:12] if done else "",
+        "evaluated" if evaluated else ("" if done else "going on"),
+    ]
+
+
+def round_table(round_: Round) -> Table:
+    """One round: what each selected participant sent, and what was rejected."""
+    done = round_.completion
+    if done:
+        traffic = f"{size(done.bytes_in)} in, {size(done.bytes_out)} out"
+        end = f"complete after {done.seconds:.2f} s, {traffic}, model {done.model_digest}"
+    else:
+        end = "going on"
+    retries = f", {round_.retries} retries" if round_.retries else ""
+    table = _table(
+        f"Round {round_.number}, started {round_.started.isoformat(timespec='seconds')}{retries}: {end}",
+        *("participant", "answer", "norm", "bytes", "seconds"),
+    )
+    answered = set()
+    for update in round_.updates:
+        answered.add(update.participant)
+        table.add_row(
+            update.participant, "accepted", f"{update.norm:.4g}", size(update.bytes), f"{update.seconds:.2f}"
+        )
+    for name in round_.selected:
+        if name not in answered:
+            table.add_row(name, "none", "", "", "")
+    for rejection in round_.rejections:
+        table.add_row(rejection.participant or "(unknown)", f"rejected: {rejection.reason}", "", "", "")
+    return table
+
+
+def participants_table(history: RunHistory, roles: dict[str, str]) -> Table:
+    """Everybody who was seen; ``roles`` are known of a local run only."""
+    columns = ["participant", "state", "joined", "lost", "selected", "accepted", "rejected", "last norm", "s"]
+    table = _table("Participants", *columns, *(["role"] if roles else []))
+    for participant in history.participants:
+        record = record_of(participant.name, history.rounds)
+        row: list[str | Text] = [
+            f"{participant.name} (auditor)" if participant.auditor and not roles else participant.name,
+            presence(participant),
+            str(participant.joined),
+            str(participant.lost),
+            str(record.selected),
+            str(record.accepted),
+            str(record.rejected),
+            "" if record.last_norm is None else f"{record.last_norm:.3g}",
+            "" if record.median_seconds is None else f"{record.median_seconds:.2f}",
+        ]
+        table.add_row(*row, *([roles.get(participant.name, "")] if roles else []))
+    return table
+
+
+def presence(participant: Participant) -> Text:
+    return Text(participant.presence, style=_PRESENCE_STYLE[participant.presence])
+
+
+def participant_table(name: str, history: RunHistory) -> Table:
+    """One participant's rounds; of many the remarkable ones and every n-th."""
+    mine = [
+        round_
+        for round_ in history.rounds
+        if name in round_.selected or any(r.participant == name for r in round_.rejections)
+    ]
+    table = _table(f"{name}, round by round", "round", "answer", "norm", "bytes", "seconds")
+    for round_ in condensed(mine, frozenset(), ROUNDS_SHOWN):
+        for update in round_.updates:
+            if update.participant == name:
+                seconds = f"{update.seconds:.2f}"
+                table.add_row(
+                    str(round_.number), "accepted", f"{update.norm:.4g}", size(update.bytes), seconds
+                )
+        for rejection in round_.rejections:
+            if rejection.participant == name:
+                table.add_row(str(round_.number), f"rejected: {rejection.reason}", "", "", "")
+        if round_.completion and not any(update.participant == name for update in round_.updates):
+            table.add_row(str(round_.number), "none", "", "", "")
+    return table
