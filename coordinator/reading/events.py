@@ -49,6 +49,13 @@ class RunInterrupted(Event):
     name: ClassVar = "run_interrupted"
 
 
+class RunWaiting(Event):
+    name: ClassVar = "run_waiting"
+    round: int
+    joined: int
+    needed: int
+
+
 class ParticipantJoined(Event):
     name: ClassVar = "participant_joined"
     participant: str
@@ -107,6 +114,7 @@ class RoundCompleted(Event):
     bytes_in: int
     bytes_out: int
     model_digest: str
+    rejections: dict[str, int] = {}
 
 
 class Evaluated(Event):
@@ -122,6 +130,12 @@ class Evaluated(Event):
     backdoor_accuracy: BackdoorAccuracy
 
 
+class EvaluationSkipped(Event):
+    name: ClassVar = "evaluation_skipped"
+    round: int
+    reason: str
+
+
 class CheckpointWritten(Event):
     name: ClassVar = "checkpoint_written"
     round: int
@@ -130,10 +144,10 @@ class CheckpointWritten(Event):
 KNOWN: dict[str, type[Event]] = {
     kind.name: kind
     for kind in (
-        RunStarted, RunResumed, RunCompleted, RunFailed, RunInterrupted,
+        RunStarted, RunResumed, RunCompleted, RunFailed, RunInterrupted, RunWaiting,
         ParticipantJoined, ParticipantLost, ParticipantLeft, ParticipantRefused,
         RoundStarted, UpdateAccepted, UpdateRejected, RoundRetried, RoundCompleted,
-        Evaluated, CheckpointWritten,
+        Evaluated, EvaluationSkipped, CheckpointWritten,
     )
 }  # fmt: skip
 

@@ -34,7 +34,7 @@ class Rejection:
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """The end of a round: the counts of its ``round_completed``."""
+    """The end of a round: the counts of its ``round_completed``; ``rejections`` by reason."""
 
     received: int
     rejected: int
@@ -42,11 +42,14 @@ class Completion:
     bytes_in: int
     bytes_out: int
     model_digest: str
+    rejections: dict[str, int]
 
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """``completion`` is None while the round is going on. ``retries`` counts selections after the first."""
+    """``completion`` is None while the round is going on. ``retries`` counts selections after the first;
+    the updates are those of the last. Of rejections the first of a kind are here, all are in ``completion``.
+    """
 
     number: int
     started: datetime
@@ -199,7 +202,7 @@ def _run_resumed(reading: Reading, event: ev.RunResumed) -> None:
 
 
 @_on(ev.RunCompleted)
-def _run_completed(reading: Reading, event: ev.RunCompleted) -> None:  # noqa: ARG001
+def _run_completed(reading: Reading, event: ev.RunCompleted) -> None:
     reading.info = replace(reading.info, status="completed")
 
 
@@ -209,7 +212,7 @@ def _run_failed(reading: Reading, event: ev.RunFailed) -> None:
 
 
 @_on(ev.RunInterrupted)
-def _run_interrupted(reading: Reading, event: ev.RunInterrupted) -> None:  # noqa: ARG001
+def _run_interrupted(reading: Reading, event: ev.RunInterrupted) -> None:
     reading.info = replace(reading.info, status="interrupted")
 
 
@@ -246,8 +249,8 @@ def _round_started(reading: Reading, event: ev.RoundStarted) -> None:
     before = reading.rounds.get(event.round)
     if before is None or before.completion:
         reading.rounds[event.round] = Round(event.round, event.timestamp, event.selected)
-    else:  # selected anew; updates that arrived already may still count
-        reading.rounds[event.round] = replace(before, selected=event.selected)
+    else:  # selected anew, and asked anew
+        reading.rounds[event.round] = replace(before, selected=event.selected, updates=())
 
 
 @_on(ev.RoundRetried)
@@ -277,7 +280,13 @@ def _update_rejected(reading: Reading, event: ev.UpdateRejected) -> None:
 def _round_completed(reading: Reading, event: ev.RoundCompleted) -> None:
     round_ = reading.rounds.get(event.round) or Round(event.round, event.timestamp, ())
     completion = Completion(
-        event.received, event.rejected, event.seconds, event.bytes_in, event.bytes_out, event.model_digest
+        received=event.received,
+        rejected=event.rejected,
+        seconds=event.seconds,
+        bytes_in=event.bytes_in,
+        bytes_out=event.bytes_out,
+        model_digest=event.model_digest,
+        rejections=event.rejections,
     )
     reading.rounds[event.round] = replace(round_, completion=completion)
 

@@ -87,6 +87,10 @@ def _line(event: ev.Event, attacks: Sequence[int]) -> str | None:
             return f"{name} is lost"
         case ev.ParticipantRefused(participant=name, reason=reason):
             return f"{name or 'somebody'} was refused: {reason}"
+        case ev.RunWaiting(round=number, joined=joined, needed=needed):
+            return f"round {number} waits for participants: {joined} are ready, {needed} are needed"
+        case ev.EvaluationSkipped(round=number, reason=reason):
+            return f"the evaluation after round {number} was skipped: {reason}"
         case ev.RoundRetried(round=number):
             return f"round {number} had too few updates at its deadline and is retried"
         case ev.Evaluated():
@@ -114,7 +118,7 @@ class LiveProgress:
         self._scenario = scenario
         self._next = 0.0
 
-    def update(self, events: Sequence[ev.Event], reading: Reading) -> None:  # noqa: ARG002
+    def update(self, events: Sequence[ev.Event], reading: Reading) -> None:
         now = time.monotonic()
         if now >= self._next:
             self._next = now + LIVE_EVERY_S

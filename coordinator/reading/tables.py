@@ -148,9 +148,11 @@ def round_table(round_: Round) -> Table:
     else:
         end = "going on"
     retries = f", {round_.retries} retries" if round_.retries else ""
+    reasons = sorted(done.rejections.items()) if done else []
     table = _table(
         f"Round {round_.number}, started {round_.started.isoformat(timespec='seconds')}{retries}: {end}",
         *("participant", "answer", "norm", "bytes", "seconds"),
+        caption="rejected: " + ", ".join(f"{reason} {n}" for reason, n in reasons) if reasons else None,
     )
     answered = set()
     for update in round_.updates:
