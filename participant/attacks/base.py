@@ -7,7 +7,7 @@ import numpy as np
 
 from participant.learning.attack_images import AttackImages
 from participant.learning.images import ImageBank
-from participant.roles.base import Cancelled
+from participant.role import Cancelled
 from protocol.models.network import FewShotNetwork
 from protocol.scenario import Scenario
 
@@ -24,7 +24,7 @@ class AttackerData:
 class Attack(Protocol):
     """Train ``network``, which holds θ_t, to θ_A in place. The boost is applied by the caller.
 
-    Raises :class:`participant.roles.base.WorkCancelled`.
+    Raises :class:`participant.role.WorkCancelled`.
     """
 
     def __call__(

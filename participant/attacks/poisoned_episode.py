@@ -15,7 +15,7 @@ from participant.attacks.base import AttackerData
 from participant.learning.attack_images import target_position
 from participant.learning.episodes import draw_classes, draw_episode
 from participant.learning.inner_loop import InnerLoop
-from participant.roles.base import Cancelled
+from participant.role import Cancelled
 from protocol.models.network import FewShotNetwork
 from protocol.scenario import Scenario
 

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from participant.learning.episodes import Episode
 from participant.learning.inner_loop import InnerLoop
-from participant.roles.base import Cancelled
+from participant.role import Cancelled
 from protocol.models.network import FewShotNetwork
 
 

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from participant.decisions.base import Decision
 from participant.learning.episodes import Episode
-from participant.roles.base import Cancelled
+from participant.role import Cancelled
 from protocol.models.network import FewShotNetwork
 
 

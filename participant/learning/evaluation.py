@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from torch import Tensor
@@ -17,7 +18,7 @@ from participant.learning.attack_images import AttackImages, target_position
 from participant.learning.episodes import Episode, draw_classes, draw_episode, draw_rows, place
 from participant.learning.images import ImageBank
 from participant.learning.inner_loop import InnerLoop
-from participant.roles.base import Cancelled, WorkCancelled
+from participant.role import Cancelled, WorkCancelled
 from protocol.messages import BackdoorAccuracy, Interval, Measurement
 from protocol.models.network import FewShotNetwork
 from protocol.scenario import Scenario
@@ -89,8 +90,8 @@ def measure(
         for shots in scenario.task.shots:
             for name in scenario.decision.names:
                 decision = DECISIONS.get(name)(adaptation(scenario, shots))
-                right = runner.run(decision, lambda n: main_episode(scenario, data, shots, n), "main", shots)
-                main = interval([float(hits.mean()) for hits in right])
+                hits = runner.run(decision, partial(main_episode, scenario, data, shots), "main", shots)
+                main = interval([float(hit.mean()) for hit in hits])
                 for in_support in evaluation.backdoor_in_support:
                     measurements.append(
                         Measurement(

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from participant.roles.base import Cancelled, WorkCancelled
+from participant.role import Cancelled, WorkCancelled
 from protocol.models.network import FewShotNetwork
 
 
@@ -61,7 +61,7 @@ class InnerLoop:
             if cancelled():
                 raise WorkCancelled
             optimizer.zero_grad()
-            loss(torch.from_numpy(rows)).backward()
+            loss(torch.from_numpy(rows)).backward()  # type: ignore[no-untyped-call]
             optimizer.step()
 
 

@@ -35,7 +35,7 @@ class PrivateState:
                 values = load_file(path)
             except (OSError, ValueError) as error:
                 raise RunFailed(
-                    f"{path}: the private parameters of round {round_number} cannot be read: {error}"
+                    f"{path}: this participant's own parameters cannot be read: {error}"
                 ) from error
         for name, value in self._own.items():
             value.data.copy_(values[name])
@@ -59,7 +59,9 @@ class PrivateState:
             temporary.replace(path)
         except OSError as error:
             temporary.unlink(missing_ok=True)
-            raise RunFailed(f"{path}: the private parameters cannot be written: {error.strerror}") from error
+            raise RunFailed(
+                f"{path}: this participant's own parameters cannot be written: {error.strerror}"
+            ) from error
 
     def _path(self, round_number: int) -> Path:
         return self._directory / f"private-{round_number:06d}.safetensors"

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from participant.device import choose_device
+from participant.role import Role
 from participant.roles.auditor import Auditor
-from participant.roles.base import Role
 from participant.roles.benign import Benign
 from participant.roles.malicious import Malicious
 from participant.roles.setting import Setting

@@ -4,7 +4,7 @@ import os
 
 from participant.learning.attack_images import attack_classes, attack_images
 from participant.learning.evaluation import AuditData, measure
-from participant.roles.base import Cancelled, Role
+from participant.role import Cancelled, Role
 from participant.roles.setting import Setting
 from protocol.errors import RunFailed
 from protocol.manifest import Parameters

@@ -1,30 +1,5 @@
-"""What a participant does when it is asked: the one interface behind which benign, malicious and auditor differ."""
+"""Moved to :mod:`participant.role`, which imports no torch."""
 
-from abc import ABC, abstractmethod
-from collections.abc import Callable
+from participant.role import Cancelled, Role, WorkCancelled
 
-from protocol.manifest import Manifest, Parameters
-from protocol.messages import Evaluate, Measurement, Train
-from protocol.split import ClassSplit
-
-Cancelled = Callable[[], bool]
-
-
-class WorkCancelled(Exception):
-    """Raised out of :class:`Role`'s methods once ``cancelled()`` is true; nothing was kept."""
-
-
-class Role(ABC):
-    """Built once the scenario is known; called from one thread, one order at a time."""
-
-    manifest: Manifest
-    split: ClassSplit
-
-    @abstractmethod
-    def train(self, order: Train, start: Parameters, cancelled: Cancelled) -> Parameters:
-        """δ = θ_i − θ_t of one round, from θ_t = ``start``. A function of the scenario, the order, ``start``
-        and what this participant kept in round ``order.previous``; asked twice, it answers the same."""
-
-    @abstractmethod
-    def evaluate(self, order: Evaluate, model: Parameters, cancelled: Cancelled) -> tuple[Measurement, ...]:
-        """Measure the model after ``order.round``; a function of scenario, data, round and model."""
+__all__ = ["Cancelled", "Role", "WorkCancelled"]

@@ -6,7 +6,7 @@ from participant.learning.episodes import draw_classes, draw_episode
 from participant.learning.images import ImageBank
 from participant.learning.inner_loop import InnerLoop
 from participant.learning.private_state import PrivateState
-from participant.roles.base import Cancelled, Role
+from participant.role import Cancelled, Role
 from participant.roles.setting import Setting
 from protocol.errors import RunFailed
 from protocol.manifest import Parameters

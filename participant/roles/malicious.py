@@ -4,7 +4,7 @@ import numpy as np
 
 from participant.attacks import ATTACKS, AttackerData
 from participant.learning.attack_images import attack_classes, attack_images
-from participant.roles.base import Cancelled
+from participant.role import Cancelled
 from participant.roles.benign import Benign
 from participant.roles.setting import Setting
 from protocol.messages import Train

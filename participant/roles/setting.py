@@ -1,4 +1,4 @@
-"""What every role needs: the scenario, the class split of this participant's data, a network on the device."""
+"""What every role needs: the scenario, its data and their class split, a network on the device."""
 
 from dataclasses import dataclass
 from pathlib import Path
