@@ -1,0 +1,124 @@
+"""``fedmeta participant``: take part in a federation. Torch is imported only once the scenario is known."""
+
+import re
+from pathlib import Path
+
+import click
+
+from participant.device import DEVICE_FORM
+from participant.session import Settings, run
+from protocol.messages import Share
+
+NAME_FORM = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+MAX_SHARES = 2**20
+
+
+class ShareType(click.ParamType[Share]):
+    """``i/n``: the i-th, from 1, of n shares."""
+
+    name = "i/n"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> Share:
+        if isinstance(value, Share):
+            return value
+        match = re.fullmatch(r"([0-9]{1,7})/([0-9]{1,7})", str(value))
+        if match is None or not 1 <= int(match[1]) <= int(match[2]) < MAX_SHARES:
+            self.fail(f"{value!r} is no share; write i/n with i from 1 to n, for instance 1/4", param, ctx)
+        return Share(index=int(match[1]) - 1, count=int(match[2]))
+
+
+def _name(ctx: click.Context, param: click.Parameter, value: str) -> str:
+    if NAME_FORM.fullmatch(value) is None:
+        raise click.BadParameter(
+            f"{value!r}: write 1 to 64 letters, digits, '.', '_' or '-', the first a letter or digit",
+            ctx,
+            param,
+        )
+    return value
+
+
+def _device(ctx: click.Context, param: click.Parameter, value: str) -> str:
+    if DEVICE_FORM.fullmatch(value) is None:
+        raise click.BadParameter(f"{value!r}: write auto, cpu, mps, cuda or cuda:N", ctx, param)
+    return value
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def participant() -> None:
+    """Take part in a federation."""
+
+
+@participant.command()
+@click.option("--coordinator", required=True, metavar="tcp://HOST:PORT", help="The coordinator's address.")
+@click.option(
+    "--name", required=True, callback=_name, help="Unique in the federation; coming back needs the same."
+)
+@click.option(
+    "--role",
+    required=True,
+    type=click.Choice(["benign", "malicious", "auditor"]),
+    help="Stays here: the coordinator is told only of auditors.",
+)
+@click.option(
+    "--share", type=ShareType(), help="Which of n shares of the training classes [default: given one]."
+)
+@click.option(
+    "--device", default="auto", show_default=True, callback=_device, help="auto, cpu, mps, cuda or cuda:N."
+)
+@click.option(
+    "--data-dir",
+    type=click.Path(path_type=Path, file_okay=False),
+    envvar="FEDMETA_DATA_DIR",
+    help="One folder per data set [default: the user's cache].",
+)
+@click.option(
+    "--state-dir",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="What this participant keeps to itself [default: the user's state directory, by run and name].",
+)
+@click.option(
+    "--log",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Append events to this file too, one JSON object a line.",
+)
+@click.option(
+    "--patience",
+    type=click.FloatRange(min=0),
+    default=300.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long to look for a coordinator that is not there.",
+)
+@click.option("--parent", type=int, hidden=True, help="End when this process is no longer the parent.")
+@click.pass_context
+def start(
+    ctx: click.Context,
+    coordinator: str,
+    name: str,
+    role: str,
+    share: Share | None,
+    device: str,
+    data_dir: Path | None,
+    state_dir: Path | None,
+    log: Path | None,
+    patience: float,
+    parent: int | None,
+) -> None:
+    """Join the coordinator, train (or audit) when asked, until the run is over.
+
+    The coordinator may be started later, and may come and go: the participant finds it again. SIGTERM and
+    Ctrl-C make it leave; a second one ends it at once.
+    """
+    settings = Settings(
+        coordinator=coordinator,
+        name=name,
+        role=role,
+        share=share,
+        device=device,
+        data_dir=data_dir,
+        state_dir=state_dir,
+        log=log,
+        patience_s=patience,
+        parent=parent,
+    )
+    ctx.exit(run(settings))
