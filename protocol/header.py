@@ -76,7 +76,7 @@ def check_header(data: bytes | memoryview) -> None:
         raise HeaderError(f"a header of {data.nbytes} bytes; {MAX_HEADER_BYTES} are allowed")
     end = data.nbytes
     position = 0
-    elements = 0
+    elements = 1
     pending = [1]  # values still to come, by depth
     while pending:
         if pending[-1] == 0:
@@ -85,9 +85,8 @@ def check_header(data: bytes | memoryview) -> None:
         pending[-1] -= 1
         if position >= end:
             raise HeaderError("the header ends too early")
-        body, children = _value_at(data, position)
-        position = body
-        elements += 1 + children
+        position, children = _value_at(data, position)
+        elements += children
         if position + children > end:
             raise HeaderError("the header ends too early")
         if elements > MAX_ELEMENTS:

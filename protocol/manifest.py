@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, FailFast, Field, model_validator
 
 DType = Literal["float16", "float32", "float64"]
 Dimension = Annotated[int, Field(ge=0, lt=2**31)]
@@ -38,7 +38,7 @@ class Manifest(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    parameters: Annotated[tuple[ParameterSpec, ...], Field(min_length=1, max_length=4096)]
+    parameters: Annotated[tuple[ParameterSpec, ...], Field(min_length=1, max_length=4096), FailFast()]
 
     @model_validator(mode="after")
     def _names_differ(self) -> Self:

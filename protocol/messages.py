@@ -7,7 +7,7 @@ evaluate → evaluation → accepted or rejected; heartbeat both ways; leave; sh
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, FailFast, Field
 
 from protocol.manifest import Manifest
 from protocol.split import ClassSplit
@@ -127,7 +127,7 @@ class EvaluationReport(Message):
     run: RunId
     round: RoundNumber
     seconds: Seconds
-    measurements: Annotated[tuple[Measurement, ...], Field(max_length=1024)]
+    measurements: Annotated[tuple[Measurement, ...], Field(max_length=1024), FailFast()]
 
 
 class Leave(Message):
@@ -145,7 +145,7 @@ class Welcome(Message):
     type: Literal["welcome"] = "welcome"
     run: RunId
     round: RoundNumber
-    scenario: Annotated[str, Field(max_length=65536)]
+    scenario: Annotated[str, Field(max_length=2**19)]
     manifest: Manifest
 
 

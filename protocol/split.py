@@ -1,12 +1,16 @@
 """Which classes are for what: the seeded, disjoint class split, and the participants' shares of it."""
 
 from collections.abc import Mapping, Sequence
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, FailFast
 
 from protocol.errors import UsageProblem
 from protocol.scenario import SplitSizes
 from protocol.seeds import generator
+
+# Fails at the first wrong entry: a stranger's list of 100,000 wrong ones would else make as many errors.
+ClassNames = Annotated[tuple[str, ...], FailFast()]
 
 
 class ClassSplit(BaseModel):
@@ -19,11 +23,11 @@ class ClassSplit(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    train: tuple[str, ...]
-    validation: tuple[str, ...]
-    test: tuple[str, ...]
-    backdoor: tuple[str, ...]
-    target: tuple[str, ...]
+    train: ClassNames
+    validation: ClassNames
+    test: ClassNames
+    backdoor: ClassNames
+    target: ClassNames
 
 
 def split_classes(
@@ -38,7 +42,7 @@ def split_classes(
     order = generator(seed, "split").permutation(len(ordered))
     shuffled = [ordered[i] for i in order]
     if groups is None:
-        pools = {purpose: shuffled for purpose in ("train", "validation", "test")}
+        pools = dict.fromkeys(("train", "validation", "test"), shuffled)
     else:
         pools = {purpose: [name for name in shuffled if name in groups[purpose]] for purpose in groups}
     taken: set[str] = set()
