@@ -26,6 +26,9 @@ class Progress(Protocol):
     def update(self, events: Sequence[ev.Event], reading: Reading) -> None:
         """Show what is new; to be called with an empty batch, too, when nothing is."""
 
+    def note(self, line: str) -> None:
+        """Show a line that the journal does not hold."""
+
 
 @contextmanager
 def open_progress(console: Console, scenario: Scenario | None) -> Iterator[Progress]:
@@ -51,11 +54,11 @@ class PlainProgress:
             if isinstance(event, ev.RoundCompleted):
                 newest_round = event
             elif line := _line(event, self._attacks):
-                self._print(line)
+                self.note(line)
         now = time.monotonic()
         if newest_round and now >= self._next_round_line:
             self._next_round_line = now + PLAIN_EVERY_S
-            self._print(self._round_line(newest_round, reading))
+            self.note(self._round_line(newest_round, reading))
 
     @property
     def _attacks(self) -> Sequence[int]:
@@ -70,7 +73,7 @@ class PlainProgress:
             line += f", about {duration(left)} left" if left else ""
         return f"{line}: {event.received} updates in {event.seconds:.2f} s"
 
-    def _print(self, line: str) -> None:
+    def note(self, line: str) -> None:
         self._console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
@@ -123,6 +126,9 @@ class LiveProgress:
         if now >= self._next:
             self._next = now + LIVE_EVERY_S
             self._live.update(dashboard(reading.history(), self._scenario))
+
+    def note(self, line: str) -> None:
+        self._live.console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def dashboard(history: RunHistory, scenario: Scenario | None) -> RenderableType:

@@ -1,0 +1,126 @@
+"""Processes started by this one: each in a process group of its own, so that a terminal's Ctrl-C reaches only
+the launcher, which decides what it means."""
+
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Self
+
+FEDMETA = (sys.executable, "-m", "deploy")
+_INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class Bell:
+    """Rings when a child ends or somebody wants this process to end; counts the latter."""
+
+    def __init__(self) -> None:
+        self.interrupts = 0
+        self._listening, self._ringing = os.pipe()
+
+    @classmethod
+    @contextmanager
+    def hung(cls) -> Iterator[Self]:
+        """Catches the signals meanwhile; needs the main thread."""
+        bell = cls()
+        os.set_blocking(bell._listening, False)
+        os.set_blocking(bell._ringing, False)
+        before = {number: signal.signal(number, bell._interrupt) for number in _INTERRUPTS}
+        before[signal.SIGCHLD] = signal.signal(signal.SIGCHLD, lambda *_: None)
+        wakeup = signal.set_wakeup_fd(bell._ringing, warn_on_full_buffer=False)
+        try:
+            yield bell
+        finally:
+            signal.set_wakeup_fd(wakeup)
+            for number, handler in before.items():
+                signal.signal(number, handler)
+            os.close(bell._listening)
+            os.close(bell._ringing)
+
+    def wait(self, seconds: float) -> None:
+        """Until it rings, at most so long."""
+        select.select([self._listening], [], [], max(0.0, seconds))
+        with suppress(BlockingIOError):
+            while os.read(self._listening, 4096):
+                pass
+
+    def _interrupt(self, _number: int, _frame: FrameType | None) -> None:
+        self.interrupts += 1
+
+
+@dataclass
+class Child:
+    """A process by name. ``restarts`` counts those since the run last got on."""
+
+    name: str
+    process: subprocess.Popen[bytes]
+    stderr: Path
+    restarts: int = 0
+
+    @property
+    def exit_code(self) -> int | None:
+        """None while it runs; negative: the signal that killed it."""
+        return self.process.poll()
+
+    def send(self, number: signal.Signals) -> None:
+        if self.exit_code is None:
+            self.process.send_signal(number)
+
+    def kill(self) -> None:
+        """End it and whatever it started, at once."""
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+    def last_words(self) -> str:
+        """The last line it wrote for people, without its own name in front."""
+        lines = self.stderr.read_text(errors="replace").strip().splitlines() if self.stderr.exists() else []
+        if not lines:
+            return f"ended with exit code {self.exit_code} and said nothing"
+        return lines[-1].removeprefix("fedmeta: ")
+
+
+def start_child(name: str, arguments: Sequence[str], stderr: Path, program: Sequence[str] = FEDMETA) -> Child:
+    """Start ``fedmeta ARGUMENTS``; what it prints is appended to a file."""
+    stderr.parent.mkdir(parents=True, exist_ok=True)
+    # What concerns the launcher must not reach the others as their own options. Threads of several
+    # processes would fight for the cores.
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("FEDMETA_")}
+    environment.setdefault("OMP_NUM_THREADS", "1")
+    with stderr.open("ab") as errors:
+        process = subprocess.Popen(
+            [*program, *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=errors,
+            stderr=errors,
+            env=environment,
+            process_group=0,
+        )
+    return Child(name, process, stderr)
+
+
+def end_all(children: Sequence[Child], bell: Bell, grace_s: float) -> None:
+    """Ask all to end, wait, and kill those that have not by then, or at a further interrupt."""
+    for child in children:
+        child.send(signal.SIGTERM)
+    await_exit(children, bell, grace_s)
+    for child in children:
+        child.kill()
+
+
+def await_exit(children: Sequence[Child], bell: Bell, seconds: float) -> bool:
+    """Whether all ended in that time; an interrupt meanwhile ends the waiting."""
+    interrupts, deadline = bell.interrupts, time.monotonic() + seconds
+    while any(child.exit_code is None for child in children):
+        left = deadline - time.monotonic()
+        if left <= 0 or bell.interrupts > interrupts:
+            return False
+        bell.wait(left)
+    return True
