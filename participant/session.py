@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import zmq
 from platformdirs import user_state_dir
@@ -18,6 +17,7 @@ from participant.device import prepare_device
 from participant.interrupts import Interrupts
 from participant.jobs import BuildJob
 from participant.refusals import other_version
+from participant.role import Role
 from participant.work import Worker
 from protocol.codec import CodecError, decode, encode
 from protocol.errors import RunFailed, UsageProblem
@@ -25,14 +25,11 @@ from protocol.logs import open_log
 from protocol.messages import Join, Share
 from protocol.sockets import DealerSocket
 
-if TYPE_CHECKING:
-    from participant.roles.base import Role
-
 MESSAGES_A_TURN = 100  # then the clock is looked at, whatever a coordinator floods us with
 FAREWELL_S = 1.0
 PARENT_CHECK_S = 1.0
 
-OpenRole = Callable[[BuildJob], tuple["Role", str]]
+OpenRole = Callable[[BuildJob], tuple[Role, str]]
 
 
 @dataclass(frozen=True)
@@ -68,7 +65,7 @@ def run(settings: Settings, open_role: OpenRole | None = None) -> int:
 def role_opener(settings: Settings) -> OpenRole:
     """The project's own roles, on the device that the settings name."""
 
-    def open_it(job: BuildJob) -> "tuple[Role, str]":
+    def open_it(job: BuildJob) -> tuple[Role, str]:
         device = prepare_device(settings.device, settings.name)
         from participant.roles import open_role  # imports torch: seconds in which heartbeats go on
 

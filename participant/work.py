@@ -4,7 +4,6 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TYPE_CHECKING
 
 from participant.device import out_of_memory
 from participant.jobs import (
@@ -20,10 +19,8 @@ from participant.jobs import (
     TrainJob,
 )
 from participant.refusals import one_line
+from participant.role import Role, WorkCancelled
 from protocol.errors import FedmetaError, RunFailed
-
-if TYPE_CHECKING:
-    from participant.roles.base import Role
 
 
 class Worker:
@@ -33,7 +30,7 @@ class Worker:
     Not a daemon thread: a torch call that still runs while the interpreter is torn down crashes it.
     """
 
-    def __init__(self, open_role: Callable[[BuildJob], tuple["Role", str]], wake: Callable[[], None]) -> None:
+    def __init__(self, open_role: Callable[[BuildJob], tuple[Role, str]], wake: Callable[[], None]) -> None:
         self._open_role = open_role
         self._wake = wake
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="work")
@@ -89,9 +86,6 @@ class Worker:
                 return Evaluated(measured, time.monotonic() - begun)
 
     def _ended(self, job: Job, error: BaseException) -> Cancelled | Failed:
-        # Imported here because the roles import torch, which the session starts without.
-        from participant.roles.base import WorkCancelled
-
         if isinstance(error, WorkCancelled):
             return Cancelled()
         if isinstance(error, FedmetaError):
