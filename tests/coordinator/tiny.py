@@ -1,0 +1,68 @@
+"""A federation small enough for tests: a model of three numbers, and updates that are a function of names."""
+
+import hashlib
+
+import numpy as np
+
+from protocol.manifest import Manifest, Parameters, ParameterSpec
+from protocol.scenario import Scenario, parse_scenario
+from protocol.seeds import generator
+from protocol.split import ClassSplit
+
+MANIFEST = Manifest(
+    parameters=(
+        ParameterSpec(name="weight", shape=(2, 3)),
+        ParameterSpec(name="scale", shape=(2,), dtype="float64"),
+    )
+)
+SPLIT = ClassSplit(train=("a", "b"), validation=("c",), test=("d",), backdoor=("e",), target=("f",))
+
+
+def scenario(**federation: object) -> Scenario:
+    """Four participants, all selected, three needed; values of ``[federation]`` can be given."""
+    settings = {
+        "seed": 1, "rounds": 3, "participants": 4, "selected": 4, "min_updates": 3,
+        "round_deadline_s": 60.0, "checkpoint_every": 2, **federation,
+    }  # fmt: skip
+    return Scenario.model_validate({"federation": settings})
+
+
+def initial_parameters(scenario: Scenario) -> Parameters:
+    return values(scenario.federation.seed, "initial")
+
+
+def update(name: str, round_number: int) -> Parameters:
+    """δ of a participant in a round, always the same."""
+    return values(0, name, round_number)
+
+
+def values(seed: int, *purpose: str | int) -> Parameters:
+    draw = generator(seed, *purpose)
+    return Parameters.from_arrays(
+        MANIFEST, {spec.name: draw.normal(size=spec.shape) for spec in MANIFEST.parameters}
+    )
+
+
+def parameters_of(value: float) -> Parameters:
+    """All values the same."""
+    return Parameters.from_arrays(
+        MANIFEST, {spec.name: np.full(spec.shape, value) for spec in MANIFEST.parameters}
+    )
+
+
+def peer_of(name: str, connection: int = 0) -> bytes:
+    """A routing id as libzmq could draw it for one connection of a participant."""
+    return hashlib.blake2b(f"{name}/{connection}".encode(), digest_size=5).digest()
+
+
+__all__ = [
+    "MANIFEST",
+    "SPLIT",
+    "initial_parameters",
+    "parameters_of",
+    "parse_scenario",
+    "peer_of",
+    "scenario",
+    "update",
+    "values",
+]
