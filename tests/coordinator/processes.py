@@ -88,7 +88,9 @@ class DaemonProcess:
 class Participant:
     """Speaks the protocol by hand. ``answer`` is called with what the daemon wants of a joined one."""
 
-    def __init__(self, context: zmq.Context[zmq.Socket[bytes]], endpoint: str, name: str, *, auditor: bool = False):
+    def __init__(
+        self, context: zmq.Context[zmq.Socket[bytes]], endpoint: str, name: str, *, auditor: bool = False
+    ):
         self.name = name
         self.auditor = auditor
         self.run = ""
@@ -144,7 +146,9 @@ def zmq_context() -> Iterator[zmq.Context[zmq.Socket[bytes]]]:
 Work = Callable[[Participant, AnyMessage, Parameters | None], None]
 
 
-def train_all(participants: list[Participant], until: Callable[[], bool], evaluate: Work | None = None) -> None:
+def train_all(
+    participants: list[Participant], until: Callable[[], bool], evaluate: Work | None = None
+) -> None:
     """Answer every order of every participant until ``until()`` is true."""
     poller = zmq.Poller()
     by_socket = {}

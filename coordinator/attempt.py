@@ -1,0 +1,55 @@
+"""One attempt of one round: who was asked, who has answered, and what is wrong with an update."""
+
+from dataclasses import dataclass, field
+
+from protocol.messages import RejectReason
+
+
+@dataclass(frozen=True, slots=True)
+class Objection:
+    """Why something received is not taken; ``detail`` is one line for people."""
+
+    reason: RejectReason
+    detail: str
+
+
+@dataclass
+class Attempt:
+    """``deadline`` is None as long as too few participants have been there for it to be met.
+
+    ``asked``: when each was sent the model, on the caller's clock.
+    """
+
+    round: int
+    number: int
+    selected: set[str]
+    begun: float
+    deadline: float | None = None
+    received: set[str] = field(default_factory=set)
+    asked: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def missing(self) -> list[str]:
+        return sorted(self.selected - self.received)
+
+    def release(self, name: str) -> None:
+        """Wait no longer for one who has left; an update that it gave before still counts."""
+        if name not in self.received:
+            self.selected.discard(name)
+
+
+def update_objection(number: int, name: str, *, current: int, attempt: Attempt | None) -> Objection | None:
+    """What is wrong, by its round and sender, with an update for round ``number`` from ``name``.
+
+    ``current`` is the round that is under way or comes next; ``attempt`` is None while none is open.
+    """
+    if number < current:
+        detail = f"round {number} is over; round {current} is the current one"
+        return Objection("late" if number == current - 1 else "stale", detail)
+    if number > current:
+        return Objection("future", f"round {number} has not begun; round {current} is the current one")
+    if attempt is not None and name in attempt.received:
+        return Objection("duplicate", f"an update of {name} for round {number} has been counted")
+    if attempt is None or name not in attempt.selected:
+        return Objection("not_selected", f"{name} is not selected for round {number}")
+    return None

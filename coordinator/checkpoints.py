@@ -1,0 +1,118 @@
+"""Checkpoints: the model and the federation's state, so written that one which is there is whole.
+
+``round-NNNNNN.safetensors`` is written first, ``round-NNNNNN.json`` last: its presence makes the
+checkpoint. Each is written under a temporary name, synced, renamed, and the directory synced.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import safetensors.numpy
+from pydantic import ValidationError
+from safetensors import SafetensorError
+
+from coordinator.files import write_whole
+from coordinator.state import CheckpointRecord, FederationState
+from protocol.manifest import Parameters
+
+KEPT = 2
+
+
+class CheckpointProblem(Exception):
+    """A checkpoint that cannot be used; the message is the reason, in one line."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    state: FederationState
+    model: Parameters
+    path: Path
+
+
+@dataclass(frozen=True)
+class Damaged:
+    path: Path
+    reason: str
+
+
+class CheckpointStore:
+    """The checkpoints of one run. ``kept_for_good`` says of which rounds the model must stay."""
+
+    def __init__(self, directory: Path, kept_for_good: Callable[[int], bool]) -> None:
+        self.directory = directory
+        self._kept_for_good = kept_for_good
+
+    def rounds(self) -> list[int]:
+        """Rounds that have a checkpoint, ascending."""
+        names = (path.stem.removeprefix("round-") for path in self.directory.glob("round-*.json"))
+        return sorted(int(name) for name in names if name.isdecimal())
+
+    def write(self, state: FederationState, model: Parameters) -> Path:
+        """Store and make durable, then delete what need not be kept any more.
+
+        Raises :class:`~protocol.errors.RunFailed` when that fails, for instance on a full disk; no
+        half-written file stays.
+        """
+        record = CheckpointRecord(state=state, manifest=model.manifest, model_digest=model.digest())
+        tensors = self._tensors(state.round)
+        write_whole(tensors, safetensors.numpy.save(model.arrays()))
+        write_whole(self._record(state.round), record.model_dump_json(indent=1).encode())
+        self._retire()
+        return tensors
+
+    def newest(self) -> tuple[Checkpoint | None, list[Damaged]]:
+        """The newest checkpoint that is whole, and the newer ones that are not."""
+        damaged: list[Damaged] = []
+        for number in reversed(self.rounds()):
+            try:
+                return self.load(number), damaged
+            except CheckpointProblem as problem:
+                damaged.append(Damaged(self._record(number), str(problem)))
+        return None, damaged
+
+    def load(self, number: int) -> Checkpoint:
+        """Raises :class:`CheckpointProblem` when it is not there, or not what was written."""
+        record = self._read_record(number)
+        path = self._tensors(number)
+        try:
+            arrays = safetensors.numpy.load(path.read_bytes())
+            model = Parameters.from_arrays(record.manifest, arrays)
+        except OSError as error:
+            raise CheckpointProblem(f"{path.name}: {error.strerror}") from error
+        except (SafetensorError, KeyError, ValueError) as error:
+            raise CheckpointProblem(f"{path.name}: not the model that was written") from error
+        if model.digest() != record.model_digest:
+            raise CheckpointProblem(f"{path.name}: its digest is not the one in {self._record(number).name}")
+        for buffer in model.buffers:
+            buffer.flags.writeable = False
+        return Checkpoint(record.state, model, path)
+
+    def discard(self, damaged: Damaged) -> None:
+        """Move a damaged checkpoint out of the way, for a person to look at."""
+        damaged.path.rename(damaged.path.with_suffix(".json.damaged"))
+
+    def _read_record(self, number: int) -> CheckpointRecord:
+        path = self._record(number)
+        try:
+            record = CheckpointRecord.model_validate_json(path.read_bytes())
+        except OSError as error:
+            raise CheckpointProblem(f"{path.name}: {error.strerror}") from error
+        except ValidationError as error:
+            raise CheckpointProblem(f"{path.name}: not a checkpoint's state") from error
+        if record.state.round != number:
+            raise CheckpointProblem(f"{path.name}: holds round {record.state.round}")
+        return record
+
+    def _retire(self) -> None:
+        for number in self.rounds()[:-KEPT]:
+            if not self._kept_for_good(number):
+                # The record first: without it the model file is no checkpoint.
+                self._record(number).unlink(missing_ok=True)
+                self._tensors(number).unlink(missing_ok=True)
+
+    def _tensors(self, number: int) -> Path:
+        return self.directory / f"round-{number:06d}.safetensors"
+
+    def _record(self, number: int) -> Path:
+        return self.directory / f"round-{number:06d}.json"

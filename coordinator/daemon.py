@@ -1,0 +1,223 @@
+"""The daemon's loop: one thread that polls the socket, asks the federation and performs what it answers."""
+
+import contextlib
+import os
+import time
+from collections import deque
+from enum import Enum, auto
+from pathlib import Path
+
+import zmq
+
+from coordinator.aggregation import BadValues, UpdateSum
+from coordinator.attempt import Objection
+from coordinator.checkpoints import CheckpointProblem, CheckpointStore
+from coordinator.effects import (
+    CloseRound,
+    DiscardUpdates,
+    Effect,
+    Finish,
+    SaveSplit,
+    Send,
+    WriteCheckpoint,
+)
+from coordinator.federation import Federation
+from coordinator.files import write_whole
+from coordinator.journal import Journal, RunFailedEvent, RunInterrupted
+from coordinator.wakeup import Wakeup
+from coordinator.writing import CheckpointWriter, Written
+from protocol.codec import CodecError, encode
+from protocol.codec import decode as decode_frames
+from protocol.errors import RunFailed
+from protocol.manifest import Parameters
+from protocol.messages import Evaluate, Heartbeat, Join, Train, Update
+from protocol.sockets import RouterSocket
+
+MESSAGES_BETWEEN_TICKS = 256
+PARENT_CHECK_S = 1.0
+LAST_WORDS_S = 5.0
+
+
+class Outcome(Enum):
+    COMPLETED = auto()
+    INTERRUPTED = auto()
+
+
+class Daemon:
+    """Owns the model, the sum of updates and the socket. ``model`` is that after the last completed round."""
+
+    def __init__(
+        self,
+        federation: Federation,
+        model: Parameters,
+        *,
+        socket: RouterSocket,
+        store: CheckpointStore,
+        journal: Journal,
+        wakeup: Wakeup,
+        split_path: Path,
+        parent: int | None = None,
+    ) -> None:
+        self._federation = federation
+        self._model = model
+        self._sum = UpdateSum(model.manifest)
+        self._socket = socket
+        self._store = store
+        self._journal = journal
+        self._wakeup = wakeup
+        self._split_path = split_path
+        self._parent = parent
+        self._writer = CheckpointWriter(store, wakeup.notify)
+        self._poller = zmq.Poller()
+        self._poller.register(socket.raw, zmq.POLLIN)
+        self._poller.register(wakeup.fileno(), zmq.POLLIN)
+        self._bytes_in = self._bytes_out = 0
+        self._finished = False
+
+    def run(self) -> Outcome:
+        """Until the run is complete or interrupted. Raises :class:`RunFailed`, having told everybody."""
+        try:
+            self._perform(self._federation.start(time.monotonic()))
+            while not self._finished and self._wakeup.interrupted is None:
+                self._wait()
+                self._receive()
+                for written in self._writer.finished():
+                    self._acknowledge(written)
+                self._perform(self._federation.tick(time.monotonic()))
+            if not self._finished:
+                self._stop_in_the_middle(self._wakeup.interrupted or "")
+                return Outcome.INTERRUPTED
+            return Outcome.COMPLETED
+        except RunFailed as failure:
+            self._fail(str(failure))
+            raise
+        finally:
+            self._writer.close()
+            self._socket.close(LAST_WORDS_S)
+
+    # The loop's parts
+
+    def _wait(self) -> None:
+        now = time.monotonic()
+        patience = self._federation.wake_at(now) - now
+        if self._parent is not None:
+            patience = min(patience, PARENT_CHECK_S)
+        self._poller.poll(max(0, round(patience * 1000) + 1))
+        self._wakeup.drain()
+        if self._parent is not None and os.getppid() != self._parent:
+            self._wakeup.interrupted = "the process that started this one has ended"
+
+    def _receive(self) -> None:
+        for _ in range(MESSAGES_BETWEEN_TICKS):
+            received = self._socket.receive()
+            if received is None:
+                return
+            self._perform(self._take(*received))
+
+    def _take(self, peer: bytes, frames: list[memoryview]) -> list[Effect]:
+        now = time.monotonic()
+        size = sum(frame.nbytes for frame in frames)
+        self._bytes_in += size
+        try:
+            decoded = decode_frames(frames, self._model.manifest)
+        except CodecError as error:
+            return self._federation.undecodable(peer, error.kind, error.detail, error.message, now)
+        match decoded.message:
+            case Join() as join:
+                holder = self._federation.membership.named(join.name)
+                reachable = holder is not None and self._reachable(holder.peer)
+                return self._federation.join(peer, join, now, holder_reachable=reachable)
+            case Update() as update:
+                outcome = self._count(peer, update, decoded.parameters)
+                return self._federation.update(peer, update, now, size=size, outcome=outcome)
+            case message:
+                return self._federation.receive(peer, message, now)
+
+    def _reachable(self, peer: bytes) -> bool:
+        return self._socket.send(peer, encode(Heartbeat(run=self._federation.run)))
+
+    def _count(self, peer: bytes, update: Update, delta: Parameters | None) -> float | Objection:
+        objection = self._federation.objection(peer, update)
+        if objection is not None:
+            return objection
+        assert delta is not None
+        try:
+            return self._sum.add(delta)
+        except BadValues as bad:
+            return Objection(bad.reason, bad.detail)
+
+    # Effects
+
+    def _perform(self, effects: list[Effect]) -> None:
+        pending = deque(effects)
+        while pending:
+            match pending.popleft():
+                case Send() as send:
+                    pending.extend(self._send(send))
+                case DiscardUpdates():
+                    self._sum.clear()
+                case CloseRound(rate=rate):
+                    # What follows from the new round comes before anything that was pending beside it.
+                    pending.extendleft(reversed(self._close_round(rate)))
+                case SaveSplit(split):
+                    write_whole(self._split_path, split.model_dump_json(indent=1).encode())
+                case WriteCheckpoint() as order:
+                    self._writer.submit(order, self._model)
+                case Finish():
+                    self._finished = True
+                case event:
+                    self._journal.write(event)
+
+    def _send(self, send: Send) -> list[Effect]:
+        now = time.monotonic()
+        message = send.message
+        parameters: Parameters | None = None
+        if isinstance(message, Train):
+            parameters = self._model
+        elif isinstance(message, Evaluate):
+            try:
+                parameters = self._model_of(message.round)
+            except CheckpointProblem as problem:
+                return self._federation.evaluation_lost(message.round, str(problem), now)
+        frames = encode(message, parameters)
+        if not self._socket.send(send.peer, frames):
+            return self._federation.unreachable(send.peer)
+        self._bytes_out += sum(memoryview(frame).nbytes for frame in frames)
+        return []
+
+    def _model_of(self, number: int) -> Parameters:
+        if number == self._federation.rounds.completed:
+            return self._model
+        return self._writer.model_of(number) or self._store.load(number).model
+
+    def _close_round(self, rate: float) -> list[Effect]:
+        self._model = self._sum.step(self._model, rate)
+        traffic = self._bytes_in, self._bytes_out
+        self._bytes_in = self._bytes_out = 0
+        return self._federation.round_closed(
+            self._model.digest(), time.monotonic(), bytes_in=traffic[0], bytes_out=traffic[1]
+        )
+
+    def _acknowledge(self, written: Written) -> None:
+        self._perform(
+            self._federation.checkpoint_written(
+                written.state, written.path.name, written.seconds, time.monotonic()
+            )
+        )
+
+    # Endings before the end
+
+    def _stop_in_the_middle(self, reason: str) -> None:
+        # No shutdown is sent: the participants go on looking for a coordinator, and --resume finds them.
+        state = self._federation.state(time.monotonic())
+        self._writer.submit(WriteCheckpoint(state, needed=True), self._model)
+        for written in self._writer.drain():
+            self._acknowledge(written)
+        self._journal.write(RunInterrupted(state.round, reason))
+
+    def _fail(self, reason: str) -> None:
+        with contextlib.suppress(RunFailed):  # when it is the journal's disk that is full
+            self._journal.write(RunFailedEvent(self._federation.rounds.completed, reason))
+        for effect in self._federation.shut_down(failed=True, reason=reason):
+            if isinstance(effect, Send):
+                self._send(effect)

@@ -1,0 +1,42 @@
+"""Which models wait to be measured, and which auditor is at which. Never holds up a round."""
+
+from collections.abc import Iterable, Sequence
+
+
+class Evaluations:
+    """Rounds whose model is to be measured; each is given to one idle auditor at a time."""
+
+    def __init__(self, outstanding: Iterable[int] = ()) -> None:
+        self._outstanding = sorted(set(outstanding))
+        self._assigned: dict[str, int] = {}
+
+    @property
+    def outstanding(self) -> tuple[int, ...]:
+        """Rounds without a measurement yet, ascending; those being measured included."""
+        return tuple(self._outstanding)
+
+    def add(self, round_number: int) -> None:
+        if round_number not in self._outstanding:
+            self._outstanding.append(round_number)
+            self._outstanding.sort()
+
+    def assign(self, auditors: Sequence[str]) -> list[tuple[str, int]]:
+        """Give the earliest free rounds to those of the auditors that are idle: (auditor, round) pairs."""
+        busy = set(self._assigned.values())
+        free = [number for number in self._outstanding if number not in busy]
+        idle = [name for name in auditors if name not in self._assigned]
+        given = list(zip(idle, free, strict=False))
+        self._assigned.update(given)
+        return given
+
+    def release(self, auditor: str) -> None:
+        """The auditor is gone; what it was at is free again."""
+        self._assigned.pop(auditor, None)
+
+    def settle(self, round_number: int) -> bool:
+        """The round is measured (or given up); False if it was not outstanding."""
+        if round_number not in self._outstanding:
+            return False
+        self._outstanding.remove(round_number)
+        self._assigned = {name: number for name, number in self._assigned.items() if number != round_number}
+        return True

@@ -1,0 +1,395 @@
+"""The federation as a state machine: what was received or what time it is goes in, effects come out.
+
+No socket, clock or file here: time is an argument, on any monotonic clock, in seconds. Each public method
+is one thing that can happen. Membership, rounds and evaluations are decided in modules of their own; this
+one ties them together and answers every message.
+"""
+
+from coordinator.admission import Refusal, join_refusal, ready_refusal
+from coordinator.attempt import Objection, update_objection
+from coordinator.effects import Effect, Finish, SaveSplit, Send, WriteCheckpoint
+from coordinator.evaluations import Evaluations
+from coordinator.journal import (
+    CheckpointWritten,
+    Evaluated,
+    EvaluationSkipped,
+    LostReason,
+    MessageRefused,
+    ParticipantJoined,
+    ParticipantLeft,
+    ParticipantLost,
+    ParticipantReady,
+    ParticipantRefused,
+    RoundCompleted,
+    RunCompleted,
+    UpdateRejected,
+)
+from coordinator.keeping import Keeping
+from coordinator.membership import Member, Membership
+from coordinator.refusals import Refusals
+from coordinator.rounds import Phase, Rounds
+from coordinator.state import FederationState
+from protocol.manifest import Manifest
+from protocol.messages import (
+    Accepted,
+    AnyMessage,
+    Evaluate,
+    EvaluationReport,
+    Heartbeat,
+    Join,
+    Leave,
+    Ready,
+    Refuse,
+    Rejected,
+    RejectReason,
+    Shutdown,
+    Update,
+    Welcome,
+)
+from protocol.scenario import Scenario, dump_scenario
+from protocol.split import ClassSplit
+
+
+class Federation:
+    """``model_digest``: of the model after ``state.round``. ``split``: the one on disk after a restart, None
+    before the first participant is ready."""
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        manifest: Manifest,
+        state: FederationState,
+        *,
+        model_digest: str,
+        split: ClassSplit | None,
+        now: float,
+    ) -> None:
+        self._digest = model_digest
+        self.run = state.run
+        self.membership = Membership()
+        self.rounds = Rounds(scenario.federation, self.membership, state)
+        self.evaluations = Evaluations(state.evaluations)
+        self._scenario = scenario
+        self._text = dump_scenario(scenario)
+        self._manifest = manifest
+        self._split = split
+        self._refusals = Refusals()
+        self._keeping = Keeping(state)
+        self._auditor_seen = state.auditor_seen
+        self._elapsed_s = state.elapsed_s
+        self._started = now
+        self._ticked = now
+        self._finishing_since: float | None = None
+        self._completed = False
+        self._finished = False
+
+    def start(self, now: float) -> list[Effect]:
+        effects: list[Effect] = []
+        if not self.rounds.shares:
+            if self._due(0):
+                self.evaluations.add(0)
+            effects.append(self._checkpoint(now, needed=True))
+        return effects + self.rounds.begin(now) + self._finish(now)
+
+    def state(self, now: float) -> FederationState:
+        """What a restart needs to go on from the last completed round."""
+        return FederationState(
+            run=self.run,
+            round=self.rounds.completed,
+            roster=tuple(sorted(self.rounds.roster)),
+            shares=dict(self.rounds.shares),
+            previous=dict(self.rounds.previous),
+            keep_from=dict(self.rounds.keep_from),
+            evaluations=self.evaluations.outstanding,
+            auditor_seen=self._auditor_seen,
+            elapsed_s=self._elapsed_s + (now - self._started),
+            completed=self._completed,
+        )
+
+    # What can be received
+
+    def receive(self, peer: bytes, message: AnyMessage, now: float) -> list[Effect]:
+        """Any message but a join or an update, which need to be looked into first."""
+        member = self.membership.at(peer)
+        if member is None:
+            return self._not_joined(peer, now)
+        member.heard = now
+        if not isinstance(message, Ready | EvaluationReport | Leave | Heartbeat):
+            return self._reject(
+                peer, Objection("unexpected", f"a {message.type} is not for the coordinator"), now
+            )
+        if message.run != self.run:
+            return self._reject(peer, Objection("foreign", f"this is run {self.run}"), now)
+        match message:
+            case Heartbeat():
+                return [Send(peer, Heartbeat(run=self.run))]
+            case Ready():
+                return self._ready(member, message, now)
+            case Leave():
+                self._forget(member)
+                left = ParticipantLeft(self.rounds.current, member.name, message.reason)
+                return [left, *([] if member.auditor else self.rounds.left(member.name, now))]
+            case EvaluationReport():
+                return self._evaluation(member, message, now)
+
+    def join(self, peer: bytes, join: Join, now: float, *, holder_reachable: bool) -> list[Effect]:
+        """``holder_reachable``: whether the connection that has this name now can still be sent to."""
+        effects: list[Effect] = []
+        present = self.membership.at(peer)
+        if present is not None and present.name != join.name:
+            return self._reject(
+                peer, Objection("unexpected", f"this connection joined as {present.name}"), now
+            )
+        holder = self.membership.named(join.name)
+        if holder is not None and holder.peer != peer and not holder_reachable:
+            effects += self._lose(holder, "replaced")
+            holder = None
+        refusal = join_refusal(
+            join,
+            holder=holder if holder is not None and holder.peer != peer else None,
+            trainers=self.rounds.shares,
+            shares=self.rounds.shares,
+            participants=self._scenario.federation.participants,
+        )
+        if refusal is not None:
+            return effects + self._refuse(peer, join.name, refusal, now)
+        if present is None:
+            effects.append(ParticipantJoined(join.name, join.auditor, join.software))
+        elif not self._refusals.may_answer(peer, now):
+            return effects
+        # A repeated join starts the conversation again; messages keep their order, so no ready is lost by it.
+        self.membership.add(Member(join.name, peer, join.auditor, join.share, heard=now))
+        self._auditor_seen = self._auditor_seen or join.auditor
+        welcome = Welcome(
+            run=self.run, round=self.rounds.current, scenario=self._text, manifest=self._manifest
+        )
+        return [*effects, Send(peer, welcome)]
+
+    def objection(self, peer: bytes, update: Update) -> Objection | None:
+        """What is wrong with an update by its header; changes nothing. Its values are looked at only if
+        nothing is."""
+        member = self.membership.at(peer)
+        if update.run != self.run:
+            return Objection("foreign", f"this is run {self.run}")
+        name = member.name if member is not None else ""
+        return update_objection(update.round, name, current=self.rounds.current, attempt=self.rounds.attempt)
+
+    def update(
+        self, peer: bytes, update: Update, now: float, *, size: int, outcome: float | Objection
+    ) -> list[Effect]:
+        """``outcome``: the norm of an update that has been added to the sum, or why it was not."""
+        member = self.membership.at(peer)
+        if member is None:
+            return self._not_joined(peer, now)
+        member.heard = now
+        if isinstance(outcome, Objection):
+            return self._reject(peer, outcome, now, update)
+        return self.rounds.accept(member.name, peer, update, size, outcome, now)
+
+    def undecodable(
+        self, peer: bytes, kind: str, detail: str, message: AnyMessage | None, now: float
+    ) -> list[Effect]:
+        """Frames that are no message; ``message`` is the header, if only the tensors are wrong."""
+        member = self.membership.at(peer)
+        if member is not None:
+            member.heard = now
+        if kind == "other_version":
+            return self._refuse(peer, None, Refusal("other_version", detail), now)
+        wrong = Objection("wrong_size" if kind == "wrong_size" else "malformed", detail)
+        if not isinstance(message, Update):
+            return self._reject(peer, wrong, now)
+        if member is None:
+            return self._not_joined(peer, now)
+        return self._reject(peer, self.objection(peer, message) or wrong, now, message)
+
+    # What else can happen
+
+    def unreachable(self, peer: bytes) -> list[Effect]:
+        """A message could not be sent: the connection is gone."""
+        member = self.membership.at(peer)
+        return self._lose(member, "unreachable") if member is not None else []
+
+    def tick(self, now: float) -> list[Effect]:
+        rules = self._scenario.federation
+        if now - self._ticked > rules.liveness_s / 2:
+            self.membership.excuse(now)
+        self._ticked = now
+        effects: list[Effect] = []
+        for member in self.membership.silent(now, rules.liveness_s):
+            effects += self._lose(member, "silent")
+        effects += self.rounds.tick(now)
+        return effects + self._assign() + self._finish(now)
+
+    def round_closed(self, digest: str, now: float, *, bytes_in: int, bytes_out: int) -> list[Effect]:
+        """The model of the round has been made; ``digest`` is its."""
+        self._digest = digest
+        names, seconds = self.rounds.closed(now)
+        number = self.rounds.completed
+        refused = self._refusals.next_round()
+        effects: list[Effect] = [
+            RoundCompleted(
+                round=number,
+                received=len(names),
+                rejected=sum(refused.values()),
+                rejections=refused,
+                seconds=seconds,
+                bytes_in=bytes_in,
+                bytes_out=bytes_out,
+                model_digest=digest,
+                server_rate=self._scenario.federation.server_rate.at(number),
+            )
+        ]
+        if self._due(number):
+            self.evaluations.add(number)
+        if self._due(number) or number % self._scenario.federation.checkpoint_every == 0:
+            effects.append(self._checkpoint(now, needed=self._due(number)))
+        return effects + self._assign() + self.rounds.begin(now) + self._finish(now)
+
+    def checkpoint_written(
+        self, state: FederationState, path: str, seconds: float, now: float
+    ) -> list[Effect]:
+        """The checkpoint of ``state`` is durable."""
+        self.rounds.keep_from = self._keeping.written(state.round)
+        written = CheckpointWritten(state.round, path, seconds)
+        if not state.completed or self._finished:
+            return [written]
+        self._finished = True
+        elapsed = self._elapsed_s + (now - self._started)
+        done = RunCompleted(state.round, self._digest, elapsed)
+        return [written, done, *self.shut_down(failed=False, reason="the run is complete"), Finish()]
+
+    def evaluation_lost(self, number: int, reason: str, now: float) -> list[Effect]:
+        """The model of that round cannot be read any more."""
+        self.evaluations.settle(number)
+        return [EvaluationSkipped(number, reason), *self._assign(), *self._finish(now)]
+
+    def shut_down(self, *, failed: bool, reason: str) -> list[Effect]:
+        last_word = Shutdown(run=self.run, failed=failed, reason=reason)
+        return [Send(member.peer, last_word) for member in self.membership.everybody()]
+
+    def wake_at(self, now: float) -> float:
+        """When :meth:`tick` is wanted again, at the latest."""
+        beat = now + self._scenario.federation.heartbeat_s
+        wanted = self.rounds.wake_at()
+        return beat if wanted is None else min(beat, wanted)
+
+    # Parts of the above
+
+    def _ready(self, member: Member, ready: Ready, now: float) -> list[Effect]:
+        refusal = ready_refusal(ready, manifest_digest=self._manifest.digest, split=self._split)
+        if refusal is not None:
+            self._forget(member)
+            return self._refuse(member.peer, member.name, refusal, now)
+        effects: list[Effect] = [ParticipantReady(member.name, member.auditor)]
+        if self._split is None:
+            self._split = ready.split
+            effects.append(SaveSplit(ready.split))
+        member.ready = True
+        if member.auditor:
+            self.evaluations.release(member.name)  # it has started anew
+            return effects + self._assign()
+        gathering = self.rounds.phase is Phase.GATHERING
+        effects += self.rounds.ready(member, now)
+        if gathering and self.rounds.phase is not Phase.GATHERING:
+            # From here on the shares are fixed; a crash before the first checkpoint must not change them.
+            effects.append(self._checkpoint(now, needed=True))
+        return effects
+
+    def _evaluation(self, member: Member, report: EvaluationReport, now: float) -> list[Effect]:
+        if not member.auditor:
+            return self._reject(
+                member.peer, Objection("unexpected", f"{member.name} is no auditor"), now, report
+            )
+        if not self.evaluations.settle(report.round):
+            known = report.round <= self.rounds.completed and self._due(report.round)
+            reason: RejectReason = "duplicate" if known else "unexpected"
+            detail = f"no evaluation of round {report.round} is outstanding"
+            return self._reject(member.peer, Objection(reason, detail), now, report)
+        if self._finishing_since is not None:
+            self._finishing_since = now
+        effects: list[Effect] = [
+            Evaluated.of(measurement, report, member.name) for measurement in report.measurements
+        ]
+        effects.append(Send(member.peer, Accepted(run=self.run, round=report.round)))
+        return effects + self._assign() + self._finish(now)
+
+    def _assign(self) -> list[Effect]:
+        auditors = self.membership.ready_auditors()
+        peers = {auditor.name: auditor.peer for auditor in auditors}
+        return [
+            Send(peers[name], Evaluate(run=self.run, round=number))
+            for name, number in self.evaluations.assign(list(peers))
+        ]
+
+    def _finish(self, now: float) -> list[Effect]:
+        """Once the rounds are over: wait for the measurements, then store the end of it."""
+        if self.rounds.phase is not Phase.OVER or self._completed:
+            return []
+        if self._finishing_since is None:
+            self._finishing_since = now
+        effects: list[Effect] = []
+        if self.evaluations.outstanding:
+            patience = self._scenario.evaluation.deadline_s
+            if self._auditor_seen and now - self._finishing_since <= patience:
+                return []
+            reason = f"no measurement for {patience:g} s" if self._auditor_seen else "no auditor has joined"
+            for number in self.evaluations.outstanding:
+                self.evaluations.settle(number)
+                effects.append(EvaluationSkipped(number, reason))
+        self._completed = True
+        return [*effects, self._checkpoint(now, needed=True)]
+
+    def _checkpoint(self, now: float, *, needed: bool) -> WriteCheckpoint:
+        state = self.state(now)
+        self._keeping.writing(state.round, state.previous)
+        return WriteCheckpoint(state, needed)
+
+    def _due(self, number: int) -> bool:
+        return self._scenario.evaluation.due(number, self._scenario.federation.rounds)
+
+    def _lose(self, member: Member, reason: LostReason) -> list[Effect]:
+        self._forget(member)
+        return [ParticipantLost(self.rounds.current, member.name, reason), *self._assign()]
+
+    def _forget(self, member: Member) -> None:
+        self.membership.remove(member)
+        self.evaluations.release(member.name)
+
+    def _not_joined(self, peer: bytes, now: float) -> list[Effect]:
+        return self._refuse(peer, None, Refusal("not_joined", "join first"), now)
+
+    def _refuse(self, peer: bytes, name: str | None, refusal: Refusal, now: float) -> list[Effect]:
+        effects: list[Effect] = []
+        if self._refusals.count(name or peer.hex(), refusal.reason):
+            effects.append(
+                ParticipantRefused(name, refusal.reason, refusal.detail)
+                if name is not None
+                else MessageRefused(self.rounds.current, peer.hex(), refusal.reason, refusal.detail)
+            )
+        if self._refusals.may_answer(peer, now):
+            effects.append(Send(peer, Refuse(reason=refusal.reason, detail=refusal.detail)))
+        return effects
+
+    def _reject(
+        self,
+        peer: bytes,
+        objection: Objection,
+        now: float,
+        about: Update | EvaluationReport | None = None,
+    ) -> list[Effect]:
+        member = self.membership.at(peer)
+        who = member.name if member is not None else peer.hex()
+        named = about.round if about is not None else None
+        effects: list[Effect] = []
+        if self._refusals.count(who, objection.reason):
+            effects.append(
+                UpdateRejected(self.rounds.current, who, objection.reason, objection.detail, named)
+                if isinstance(about, Update)
+                else MessageRefused(self.rounds.current, who, objection.reason, objection.detail)
+            )
+        if self._refusals.may_answer(peer, now):
+            run = about.run if about is not None else None
+            effects.append(
+                Send(peer, Rejected(run=run, round=named, reason=objection.reason, detail=objection.detail))
+            )
+        return effects

@@ -1,0 +1,269 @@
+"""The journal's events, each with its fields: the one place that says what RUN_DIR/journal.jsonl can hold.
+
+``timestamp``, ``level``, ``event`` and ``run`` are added to each line. A reader relies on these names.
+"""
+
+import re
+from dataclasses import dataclass, fields
+from typing import ClassVar, Literal, Self
+
+from structlog.typing import FilteringBoundLogger
+
+from protocol.messages import BackdoorAccuracy, EvaluationReport, Interval, Measurement
+
+WaitingReason = Literal["participants", "attempts"]
+LostReason = Literal["silent", "unreachable", "replaced"]
+
+
+@dataclass(frozen=True, slots=True)
+class JournalEvent:
+    level: ClassVar[Literal["debug", "info", "warning", "error"]] = "info"
+
+    @classmethod
+    def name(cls) -> str:
+        """``UpdateAccepted`` → ``update_accepted``."""
+        return re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
+
+
+# The run
+
+
+@dataclass(frozen=True, slots=True)
+class RunStarted(JournalEvent):
+    endpoint: str
+    scenario: str
+    seed: int
+    rounds: int
+    participants: int
+    parameters: int
+    model_digest: str
+    versions: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class RunResumed(JournalEvent):
+    """``round`` is the last completed one; the run goes on with the next."""
+
+    round: int
+    endpoint: str
+    scenario: str
+    seed: int
+    rounds: int
+    model_digest: str
+    versions: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class RunWaiting(JournalEvent):
+    """``joined`` ready participants, where ``needed`` are wanted before the round can start or go on."""
+
+    level = "warning"
+    round: int
+    reason: WaitingReason
+    joined: int
+    needed: int
+
+
+@dataclass(frozen=True, slots=True)
+class RunCompleted(JournalEvent):
+    rounds: int
+    model_digest: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class RunInterrupted(JournalEvent):
+    level = "warning"
+    round: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunFailedEvent(JournalEvent):
+    level = "error"
+    round: int
+    reason: str
+
+    @classmethod
+    def name(cls) -> str:
+        return "run_failed"
+
+
+# Participants
+
+
+@dataclass(frozen=True, slots=True)
+class ParticipantJoined(JournalEvent):
+    participant: str
+    auditor: bool
+    software: str
+
+
+@dataclass(frozen=True, slots=True)
+class ParticipantReady(JournalEvent):
+    participant: str
+    auditor: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ParticipantLost(JournalEvent):
+    level = "warning"
+    round: int
+    participant: str
+    reason: LostReason
+
+
+@dataclass(frozen=True, slots=True)
+class ParticipantLeft(JournalEvent):
+    round: int
+    participant: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ParticipantRefused(JournalEvent):
+    level = "warning"
+    participant: str
+    reason: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class MessageRefused(JournalEvent):
+    """The first of its kind from a connection in a round; all are counted in ``round_completed``.
+    ``sender``: the participant's name, or the connection's id in hex before it has joined."""
+
+    level = "warning"
+    round: int
+    sender: str
+    reason: str
+    detail: str
+
+
+# Rounds
+
+
+@dataclass(frozen=True, slots=True)
+class RoundStarted(JournalEvent):
+    round: int
+    attempt: int
+    selected: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class RoundRetried(JournalEvent):
+    level = "warning"
+    round: int
+    attempt: int
+    received: int
+    needed: int
+    missing: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateAccepted(JournalEvent):
+    """``seconds`` as the participant measured its training, ``waited_s`` from the order to the update;
+    ``norm``: L2 over all values of δ."""
+
+    round: int
+    participant: str
+    norm: float
+    bytes: int
+    seconds: float
+    waited_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateRejected(JournalEvent):
+    """The first of its kind from a participant in a round; all are counted in ``round_completed``.
+    ``update_round`` is the round that the update names."""
+
+    level = "warning"
+    round: int
+    participant: str
+    reason: str
+    detail: str
+    update_round: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class RoundCompleted(JournalEvent):
+    """``rejected`` counts all that was turned away since the round before; ``rejections`` by reason."""
+
+    round: int
+    received: int
+    rejected: int
+    rejections: dict[str, int]
+    seconds: float
+    bytes_in: int
+    bytes_out: int
+    model_digest: str
+    server_rate: float
+
+
+# Checkpoints
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointWritten(JournalEvent):
+    round: int
+    path: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointDamaged(JournalEvent):
+    level = "warning"
+    path: str
+    reason: str
+
+
+# Measurements
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluated(JournalEvent):
+    round: int
+    auditor: str
+    decision: str
+    shot: int
+    adaptation_steps: int
+    backdoor_in_support: bool
+    transductive: bool
+    main_accuracy: Interval
+    backdoor_accuracy: BackdoorAccuracy
+    seconds: float
+
+    @classmethod
+    def of(cls, measurement: Measurement, report: EvaluationReport, auditor: str) -> Self:
+        return cls(
+            round=report.round,
+            auditor=auditor,
+            decision=measurement.decision,
+            shot=measurement.shot,
+            adaptation_steps=measurement.adaptation_steps,
+            backdoor_in_support=measurement.backdoor_in_support,
+            transductive=measurement.transductive,
+            main_accuracy=measurement.main_accuracy,
+            backdoor_accuracy=measurement.backdoor_accuracy,
+            seconds=report.seconds,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationSkipped(JournalEvent):
+    level = "warning"
+    round: int
+    reason: str
+
+
+class Journal:
+    """Writes events as lines of the log it was given."""
+
+    def __init__(self, log: FilteringBoundLogger) -> None:
+        self._log = log
+
+    def write(self, event: JournalEvent) -> None:
+        """Raises :class:`~protocol.errors.RunFailed` when the line cannot be written."""
+        values = {field.name: getattr(event, field.name) for field in fields(event)}
+        getattr(self._log, event.level)(event.name(), **values)

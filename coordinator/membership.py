@@ -1,0 +1,58 @@
+"""Who is there: names, the connections they hold now, and how long each has been silent."""
+
+from dataclasses import dataclass
+
+from protocol.messages import Share
+
+
+@dataclass
+class Member:
+    """A participant that has joined. ``heard``: when it last said anything, on the caller's clock."""
+
+    name: str
+    peer: bytes
+    auditor: bool
+    declared: Share | None
+    heard: float
+    ready: bool = False
+
+
+class Membership:
+    """Names ↔ connections. The socket's routing id says who speaks; a name in a body never does."""
+
+    def __init__(self) -> None:
+        self._by_name: dict[str, Member] = {}
+        self._by_peer: dict[bytes, Member] = {}
+
+    def add(self, member: Member) -> None:
+        self._by_name[member.name] = member
+        self._by_peer[member.peer] = member
+
+    def remove(self, member: Member) -> None:
+        self._by_name.pop(member.name, None)
+        self._by_peer.pop(member.peer, None)
+
+    def at(self, peer: bytes) -> Member | None:
+        return self._by_peer.get(peer)
+
+    def named(self, name: str) -> Member | None:
+        return self._by_name.get(name)
+
+    def everybody(self) -> list[Member]:
+        return [self._by_name[name] for name in sorted(self._by_name)]
+
+    def ready_trainers(self) -> list[Member]:
+        """Those who can be sent a model to train, sorted by name."""
+        return [member for member in self.everybody() if member.ready and not member.auditor]
+
+    def ready_auditors(self) -> list[Member]:
+        return [member for member in self.everybody() if member.ready and member.auditor]
+
+    def silent(self, now: float, liveness_s: float) -> list[Member]:
+        """Who has said nothing for longer than ``liveness_s``; changes nothing."""
+        return [member for member in self.everybody() if now - member.heard > liveness_s]
+
+    def excuse(self, now: float) -> None:
+        """Take everybody as heard now: this process was itself suspended and could not have heard them."""
+        for member in self._by_name.values():
+            member.heard = now

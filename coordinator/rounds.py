@@ -1,0 +1,240 @@
+"""The rounds, one after the other: whom to ask, until when to wait, when to try again, when it is enough.
+
+    gathering → open ⇄ waiting → closing → open → … → over
+
+``open``: an attempt runs against its deadline. ``waiting``: too few participants are there, or all attempts
+were in vain; the last attempt stays open, so that updates that still come are not lost.
+"""
+
+from collections.abc import Iterable
+from enum import Enum, auto
+
+from coordinator.attempt import Attempt
+from coordinator.effects import CloseRound, DiscardUpdates, Effect, Send
+from coordinator.journal import RoundRetried, RoundStarted, RunWaiting, UpdateAccepted, WaitingReason
+from coordinator.membership import Member, Membership
+from coordinator.selection import first_shares, next_share, select
+from coordinator.state import FederationState
+from protocol.messages import Accepted, Share, Train, Update
+from protocol.scenario import Federation as Rules
+
+
+class Phase(Enum):
+    GATHERING = auto()
+    OPEN = auto()
+    WAITING = auto()
+    CLOSING = auto()
+    OVER = auto()
+
+
+class Rounds:
+    """Which round it is and what it still needs. ``membership`` says who is there; it is only read."""
+
+    def __init__(self, rules: Rules, membership: Membership, state: FederationState) -> None:
+        self.completed = state.round
+        self.roster = set(state.roster)
+        self.shares = dict(state.shares)
+        self.previous = dict(state.previous)
+        self.keep_from = dict(state.keep_from)
+        self.attempt: Attempt | None = None
+        self.phase = Phase.GATHERING
+        self._run = state.run
+        self._rules = rules
+        self._membership = membership
+        self._retry_at: float | None = None
+        self._first_begun: float | None = None
+
+    @property
+    def current(self) -> int:
+        """The round that is under way or comes next."""
+        return self.completed + 1
+
+    def begin(self, now: float) -> list[Effect]:
+        """The next round; the first one ever waits until all participants are ready."""
+        self._first_begun = None
+        if self.completed >= self._rules.rounds:
+            self.phase = Phase.OVER
+            return []
+        if not self.shares:
+            self.phase = Phase.GATHERING
+            return self._gather(now) or [self._waiting("participants", self._rules.participants)]
+        return self._begin_attempt(1, now)
+
+    def ready(self, member: Member, now: float) -> list[Effect]:
+        """A training participant is ready, for the first time or again."""
+        if self.phase is Phase.GATHERING:
+            return self._gather(now)
+        self.roster.add(member.name)
+        self._give_share(member)
+        if self.phase not in (Phase.OPEN, Phase.WAITING):
+            return []
+        attempt = self.attempt
+        if attempt is None:
+            return self._begin_attempt(1, now) if len(self.roster) >= self._rules.min_updates else []
+        effects: list[Effect] = []
+        if member.name in attempt.missing:
+            effects.append(self._order(attempt, member, now))
+        if self.phase is Phase.WAITING and self._enough_there():
+            if member.name in attempt.missing or attempt.deadline is None:
+                # The attempt goes on: with the same names the round gives the same model.
+                self._open(attempt, now)
+            else:
+                effects += self._retry(attempt, now)
+        return effects
+
+    def left(self, name: str, now: float) -> list[Effect]:
+        """Gone for good, as far as it knows; selection no longer counts on it."""
+        self.roster.discard(name)
+        if self.attempt is None or self.phase not in (Phase.OPEN, Phase.WAITING):
+            return []
+        self.attempt.release(name)
+        return self._settle(self.attempt, now)
+
+    def accept(
+        self, name: str, peer: bytes, update: Update, size: int, norm: float, now: float
+    ) -> list[Effect]:
+        """An update to which there is no objection, and which has been added to the sum."""
+        attempt = self.attempt
+        assert attempt is not None
+        attempt.received.add(name)
+        waited = now - attempt.asked.get(name, now)
+        accepted = UpdateAccepted(update.round, name, norm, size, update.seconds, waited)
+        return [
+            accepted,
+            Send(peer, Accepted(run=self._run, round=update.round)),
+            *self._settle(attempt, now),
+        ]
+
+    def tick(self, now: float) -> list[Effect]:
+        attempt = self.attempt
+        if self.phase is Phase.OPEN and attempt and attempt.deadline is not None and now >= attempt.deadline:
+            if len(attempt.received) >= self._rules.min_updates:
+                self._drop_lost(attempt)
+                return self._close(attempt)
+            return self._too_few(attempt, now)
+        if self.phase is Phase.WAITING and self._retry_at is not None and now >= self._retry_at:
+            self._retry_at = now + self._rules.round_deadline_s
+            if attempt is not None and attempt.deadline is not None and self._enough_there():
+                return self._retry(attempt, now)
+        return []
+
+    def closed(self, now: float) -> tuple[list[str], float]:
+        """The round's model is made. Whose updates are in it, and the seconds since the round began."""
+        attempt, begun = self.attempt, self._first_begun
+        assert attempt is not None
+        assert begun is not None
+        self.completed = attempt.round
+        self.previous.update(dict.fromkeys(attempt.received, attempt.round))
+        self.attempt = None
+        return sorted(attempt.received), now - begun
+
+    def wake_at(self) -> float | None:
+        """When :meth:`tick` next has something to do."""
+        if self.phase is Phase.OPEN and self.attempt:
+            return self.attempt.deadline
+        return self._retry_at if self.phase is Phase.WAITING else None
+
+    # Decisions
+
+    def _enough_there(self) -> bool:
+        return len(self._membership.ready_trainers()) >= self._rules.min_updates
+
+    def _lost(self, names: Iterable[str]) -> list[str]:
+        there = {member.name for member in self._membership.ready_trainers()}
+        return [name for name in names if name not in there]
+
+    # Steps
+
+    def _gather(self, now: float) -> list[Effect]:
+        members = self._membership.ready_trainers()
+        if len(members) < self._rules.participants:
+            return []
+        self.roster = {member.name for member in members}
+        declared = {member.name: member.declared.index for member in members if member.declared}
+        self.shares = first_shares(self.roster, declared, self._rules.participants)
+        return self._begin_attempt(1, now)
+
+    def _give_share(self, member: Member) -> None:
+        if member.name not in self.shares:
+            declared = member.declared.index if member.declared else None
+            free = next_share(self.shares, self._rules.participants)
+            self.shares[member.name] = free if declared is None else declared
+
+    def _begin_attempt(self, number: int, now: float) -> list[Effect]:
+        there = self._membership.ready_trainers()
+        # The first attempt counts on those who are away and expected back, so that a crash of a participant
+        # or of this process changes nothing; a later one takes only those who are there.
+        names = self.roster if number == 1 else {member.name for member in there}
+        if len(names) < self._rules.min_updates:
+            return self._wait("participants", now)
+        chosen = select(self._rules.seed, self.current, number, names, self._rules.selected)
+        attempt = self.attempt = Attempt(self.current, number, set(chosen), begun=now)
+        if self._first_begun is None:
+            self._first_begun = now
+        effects: list[Effect] = [DiscardUpdates(), RoundStarted(self.current, number, list(chosen))]
+        effects += [self._order(attempt, member, now) for member in there if member.name in attempt.selected]
+        if self._enough_there():
+            self._open(attempt, now)
+        else:
+            effects += self._wait("participants", now)
+        return effects
+
+    def _open(self, attempt: Attempt, now: float) -> None:
+        self.phase = Phase.OPEN
+        attempt.deadline = now + self._rules.round_deadline_s
+
+    def _settle(self, attempt: Attempt, now: float) -> list[Effect]:
+        """Whether the attempt has got all it needs, or can no longer get it."""
+        enough = len(attempt.received) >= self._rules.min_updates
+        overdue = self.phase is Phase.WAITING and attempt.deadline is not None
+        if enough and (overdue or not attempt.missing):
+            return self._close(attempt)
+        if len(attempt.selected) < self._rules.min_updates and self.phase is Phase.OPEN:
+            return self._too_few(attempt, now)
+        return []
+
+    def _close(self, attempt: Attempt) -> list[Effect]:
+        self.phase = Phase.CLOSING
+        return [CloseRound(attempt.round, self._rules.server_rate.at(attempt.round))]
+
+    def _too_few(self, attempt: Attempt, now: float) -> list[Effect]:
+        if not self._enough_there():
+            return self._wait("participants", now)
+        if attempt.number >= self._rules.attempts:
+            return self._wait("attempts", now)
+        return self._retry(attempt, now)
+
+    def _retry(self, attempt: Attempt, now: float) -> list[Effect]:
+        self._drop_lost(attempt)
+        retried = RoundRetried(
+            attempt.round,
+            attempt.number + 1,
+            received=len(attempt.received),
+            needed=self._rules.min_updates,
+            missing=attempt.missing,
+        )
+        return [retried, *self._begin_attempt(attempt.number + 1, now)]
+
+    def _drop_lost(self, attempt: Attempt) -> None:
+        # Without this, each round would wait its whole deadline for somebody who never comes back.
+        self.roster -= set(self._lost(attempt.missing))
+
+    def _wait(self, reason: WaitingReason, now: float) -> list[Effect]:
+        self.phase = Phase.WAITING
+        self._retry_at = now + self._rules.round_deadline_s
+        return [self._waiting(reason, self._rules.min_updates)]
+
+    def _waiting(self, reason: WaitingReason, needed: int) -> RunWaiting:
+        return RunWaiting(self.current, reason, len(self._membership.ready_trainers()), needed)
+
+    def _order(self, attempt: Attempt, member: Member, now: float) -> Send:
+        attempt.asked[member.name] = now
+        name = member.name
+        order = Train(
+            run=self._run,
+            round=attempt.round,
+            share=Share(index=self.shares[name], count=self._rules.participants),
+            previous=self.previous.get(name, 0),
+            keep_from=self.keep_from.get(name, 0),
+        )
+        return Send(member.peer, order)

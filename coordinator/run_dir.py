@@ -1,0 +1,97 @@
+"""The run directory: whose it is, whether it holds a run, and the scenario that it was started with."""
+
+import contextlib
+import fcntl
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from coordinator.files import write_whole
+from protocol.errors import RunFailed, UsageProblem
+from protocol.scenario import Scenario, dump_scenario, load_scenario
+from protocol.split import ClassSplit
+
+
+class RunDirectory:
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.scenario = path / "scenario.toml"
+        self.journal = path / "journal.jsonl"
+        self.checkpoints = path / "checkpoints"
+        self.split = path / "split.json"
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Make the directory and hold it for this process.
+
+        Raises :class:`UsageProblem` when another coordinator has it, or when it cannot be made.
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            lock = os.open(self.path / "coordinator.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except OSError as error:
+            raise UsageProblem(f"{self.path}: cannot use this run directory: {error.strerror}") from error
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(lock)
+            raise UsageProblem(
+                f"{self.path}: another coordinator is running here; end it first, or choose another --run-dir"
+            ) from error
+        try:
+            yield
+        finally:
+            os.close(lock)
+
+    @property
+    def holds_run(self) -> bool:
+        return self.journal.exists() or self.checkpoints.exists()
+
+    def claim(self, scenario: Scenario) -> None:
+        """For a new run. Raises :class:`UsageProblem` when there is one already."""
+        if self.holds_run:
+            raise UsageProblem(
+                f"{self.path}: holds a run already; go on with it by --resume, or choose another --run-dir"
+            )
+        write_whole(self.scenario, dump_scenario(scenario).encode())
+
+    def reclaim(self, scenario: Scenario) -> None:
+        """To go on with the run that is here. Raises :class:`UsageProblem` when there is none, or when it was
+        started with another scenario."""
+        if not (self.holds_run and self.scenario.exists()):
+            raise UsageProblem(f"{self.path}: holds no run to go on with; start one without --resume")
+        key = first_difference(load_scenario(self.scenario), scenario)
+        if key is not None:
+            raise UsageProblem(
+                f"{self.path}: the run here has another {key}; a run goes on with the scenario that it "
+                f"was started with, {self.scenario}"
+            )
+
+    def load_split(self) -> ClassSplit | None:
+        try:
+            return ClassSplit.model_validate_json(self.split.read_bytes())
+        except FileNotFoundError:
+            return None
+        except (OSError, ValidationError) as error:
+            raise RunFailed(
+                f"{self.split}: cannot be read; delete it to take the participants' word"
+            ) from error
+
+
+def first_difference(one: Scenario, other: Scenario) -> str | None:
+    """The first key that differs, as ``section.key = value, not value``."""
+    return _first_difference(one.model_dump(), other.model_dump(), "")
+
+
+def _first_difference(one: dict[str, Any], other: dict[str, Any], prefix: str) -> str | None:
+    for key, value in one.items():
+        if isinstance(value, dict):
+            found = _first_difference(value, other[key], f"{prefix}{key}.")
+            if found is not None:
+                return found
+        elif value != other[key]:
+            return f"{prefix}{key} ({value!r}, not {other[key]!r})"
+    return None

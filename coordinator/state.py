@@ -1,0 +1,43 @@
+"""What a coordinator must remember to go on after a restart; stored beside the model in every checkpoint."""
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from protocol.manifest import Manifest
+from protocol.messages import ParticipantName, RoundNumber, RunId
+
+ShareIndex = Annotated[int, Field(ge=0)]
+
+
+class FederationState(BaseModel):
+    """After ``round`` completed rounds.
+
+    ``roster``: participants that became ready and did not leave; selection draws from it. ``shares``: index
+    of each one's share of the training classes. ``previous``: last round whose aggregate holds its update.
+    ``keep_from``: ``previous`` as of the oldest checkpoint that a restart may still fall back to.
+    ``evaluations``: rounds that wait to be measured. ``elapsed_s``: run time so far.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    run: RunId
+    round: RoundNumber
+    roster: tuple[ParticipantName, ...] = ()
+    shares: dict[ParticipantName, ShareIndex] = {}
+    previous: dict[ParticipantName, RoundNumber] = {}
+    keep_from: dict[ParticipantName, RoundNumber] = {}
+    evaluations: tuple[RoundNumber, ...] = ()
+    auditor_seen: bool = False
+    elapsed_s: Annotated[float, Field(ge=0)] = 0.0
+    completed: bool = False
+
+
+class CheckpointRecord(BaseModel):
+    """The state file of a checkpoint: the state, and what the model file beside it must hold."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    state: FederationState
+    manifest: Manifest
+    model_digest: str

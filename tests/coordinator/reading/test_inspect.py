@@ -1,0 +1,134 @@
+"""`fedmeta inspect` on a run directory."""
+
+import json
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from coordinator.reading.cli import inspect
+from coordinator.reading.follow import JournalTail, follow
+from coordinator.reading.history import Reading
+from protocol.errors import UsageProblem
+from protocol.scenario import dump_scenario, parse_scenario
+from tests.coordinator.reading.example import WHOLE_RUN, line, opening, round_lines
+
+SCENARIO = dump_scenario(parse_scenario("", ["federation.rounds=3", "attack.rounds=[2]"]))
+
+
+@pytest.fixture
+def run_dir(tmp_path: Path) -> Path:
+    (tmp_path / "journal.jsonl").write_text("\n".join(WHOLE_RUN) + "\n")
+    (tmp_path / "scenario.toml").write_text(SCENARIO)
+    (tmp_path / "roles.json").write_text('{"ann": "benign", "bob": "malicious", "auditor": "auditor"}')
+    return tmp_path
+
+
+def run(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(inspect, [str(a) for a in arguments], catch_exceptions=False)
+
+
+def test_a_run_is_shown_with_rounds_participants_and_accuracies(run_dir: Path) -> None:
+    output = run(run_dir).output
+    assert "completed, 3 of 3 rounds" in output
+    assert "bob" in output
+    assert "malicious" in output
+    assert "right after the attack" in output
+    assert "0.750 ± 0.030" in output
+    assert "not transductive" in output
+    assert "episodes: 40" in output
+
+
+def test_one_round_in_detail(run_dir: Path) -> None:
+    output = run(run_dir, "--round", "2").output
+    assert "Round 2" in output
+    assert "ann" in output
+    assert "accepted" in output
+
+
+def test_one_participant(run_dir: Path) -> None:
+    output = run(run_dir, "--participant", "bob").output
+    assert "bob, round by round" in output
+    assert "ann" not in output
+
+
+def test_json_holds_the_same_for_programs(run_dir: Path) -> None:
+    document = json.loads(run(run_dir, "--json").output)
+    assert document["info"]["status"] == "completed"
+    assert [r["number"] for r in document["rounds"]] == [1, 2, 3]
+    assert document["roles"]["bob"] == "malicious"
+    assert json.loads(run(run_dir, "--json", "--round", "1").output)["updates"][0]["participant"] == "ann"
+    assert json.loads(run(run_dir, "--json", "--participant", "ann").output)["accepted"] == 3
+
+
+def test_follow_on_a_complete_run_shows_it_and_ends(run_dir: Path) -> None:
+    output = run(run_dir, "--follow").output
+    assert output.endswith("run completed\n")
+    assert "round 2 (right after the attack), linear 5-shot: main task 0.900 ± 0.030" in output
+
+
+def test_a_journal_that_grows_is_followed_to_its_end(tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+    reading = Reading()
+    batches = follow(path, reading, poll_s=0.005)
+    assert next(batches) == []
+    text = "\n".join([*opening("ann"), *round_lines(1), line("run_completed")]) + "\n"
+    first, rest = text[:250], text[250:]
+    path.write_text(first)
+    next(batches)
+    with path.open("a") as file:
+        threading.Thread(target=lambda: (file.write(rest), file.flush())).start()
+        for _ in batches:
+            pass
+    assert reading.info.status == "completed"
+    assert reading.unreadable == 0
+
+
+def test_a_line_is_taken_only_when_it_is_whole(tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+    tail = JournalTail(path)
+    assert tail.new_lines() == []
+    path.write_bytes(b"one\ntw")
+    assert tail.new_lines() == ["one"]
+    with path.open("ab") as file:
+        file.write(b"o\n")
+    assert tail.new_lines() == ["two"]
+
+
+def test_the_latest_run_is_read_when_none_is_named(run_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (run_dir / "runs").mkdir()
+    (run_dir / "runs" / "latest").symlink_to(run_dir)
+    monkeypatch.chdir(run_dir)
+    assert "completed" in run().output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["nowhere"], "nowhere: no such directory"),
+        ([], "runs/latest: no run yet"),
+        (["empty"], "empty: holds no journal.jsonl"),
+        (["fresh"], "journal.jsonl: holds no event yet"),
+        ([".", "--round", "9"], "no round 9 in this run; its rounds: 1 to 3"),
+        ([".", "--participant", "eve"], "no participant 'eve' in this run; there were: ann, auditor, bob"),
+        ([".", "--follow", "--json"], "already one JSON object a line"),
+    ],
+)
+def test_what_is_not_there_is_said(
+    run_dir: Path, arguments: list[str], says: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(run_dir)
+    Path("empty").mkdir()
+    Path("fresh").mkdir()
+    Path("fresh/journal.jsonl").touch()
+    with pytest.raises(UsageProblem, match=says.replace("(", r"\(")):
+        run(*arguments)
+
+
+def test_reading_needs_no_torch() -> None:
+    import subprocess
+
+    code = "import coordinator.reading.cli, sys; assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
