@@ -65,9 +65,7 @@ def find_journal(run_dir: Path) -> Path:
     if journal.is_file():
         return journal
     if run_dir == LATEST and not run_dir.exists():
-        raise UsageProblem(
-            f"{run_dir}: no run here yet; name a run directory, or start one: fedmeta run SCENARIO"
-        )
+        raise UsageProblem(f"{run_dir}: no run yet; name a run directory, or do a run: fedmeta run SCENARIO")
     what = "holds no journal.jsonl, so it is no run directory" if run_dir.is_dir() else "no such directory"
     raise UsageProblem(f"{run_dir}: {what}; name the directory that the run was started with")
 

@@ -49,16 +49,14 @@ class PlainProgress:
         self._next_round_line = 0.0
 
     def update(self, events: Sequence[ev.Event], reading: Reading) -> None:
-        newest_round: ev.RoundCompleted | None = None
+        completed = [event for event in events if isinstance(event, ev.RoundCompleted)]
         for event in events:
             if isinstance(event, ev.RoundCompleted):
-                newest_round = event
+                if event is completed[-1] and time.monotonic() >= self._next_round_line:
+                    self._next_round_line = time.monotonic() + PLAIN_EVERY_S
+                    self.note(self._round_line(event, reading))
             elif line := _line(event, self._attacks):
                 self.note(line)
-        now = time.monotonic()
-        if newest_round and now >= self._next_round_line:
-            self._next_round_line = now + PLAIN_EVERY_S
-            self.note(self._round_line(newest_round, reading))
 
     @property
     def _attacks(self) -> Sequence[int]:
