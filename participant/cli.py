@@ -1,5 +1,6 @@
 """``fedmeta participant``: take part in a federation. Torch is imported only once the scenario is known."""
 
+import math
 import re
 from pathlib import Path
 
@@ -43,6 +44,12 @@ def _device(ctx: click.Context, param: click.Parameter, value: str) -> str:
     return value
 
 
+def _patience(ctx: click.Context, param: click.Parameter, value: float) -> float:
+    if math.isnan(value) or value < 0:
+        raise click.BadParameter(f"{value} is no time; write seconds from 0, or inf for ever", ctx, param)
+    return value
+
+
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def participant() -> None:
     """Take part in a federation."""
@@ -83,7 +90,8 @@ def participant() -> None:
 )
 @click.option(
     "--patience",
-    type=click.FloatRange(min=0),
+    type=float,
+    callback=_patience,
     default=300.0,
     show_default=True,
     metavar="SECONDS",

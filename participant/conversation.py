@@ -103,7 +103,8 @@ class Conversation:
         return actions + self._call(now)
 
     def _call(self, now: float) -> Actions:
-        self.next_beat = now + min(self._heartbeat_s, HEARTBEAT_S)
+        patient_until = self._absent_since + self._patience_s
+        self.next_beat = min(now + min(self._heartbeat_s, HEARTBEAT_S), patient_until)
         return [Send(self._join)]
 
     def _lose(self, how: str, now: float) -> Actions:

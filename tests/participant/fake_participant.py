@@ -1,0 +1,20 @@
+"""The real command line with a role that needs no torch: python -m tests.participant.fake_participant ..."""
+
+import sys
+
+import participant.session
+from deploy.cli import main
+from participant.session import OpenRole, Settings
+from tests.participant.examples import FakeRole
+
+
+def fake_opener(settings: Settings) -> OpenRole:
+    role = FakeRole()
+    if settings.name == "busy":
+        role.hold.set()
+    return role.open
+
+
+if __name__ == "__main__":
+    participant.session.role_opener = fake_opener
+    main(["participant", "start", *sys.argv[1:]])

@@ -1,0 +1,77 @@
+import pytest
+import torch
+
+from participant.device import choose_device, out_of_memory, prepare_device
+from protocol.errors import UsageProblem
+
+
+def machine(monkeypatch: pytest.MonkeyPatch, *, cuda: int = 0, mps: bool = False) -> None:
+    """Have torch see these devices; a device is chosen by name, so none needs to be there."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda > 0)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: cuda)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
+
+
+def test_auto_takes_cuda_before_mps_before_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine(monkeypatch)
+    assert choose_device("auto", "ann") == torch.device("cpu")
+    machine(monkeypatch, mps=True)
+    assert choose_device("auto", "ann") == torch.device("mps")
+    machine(monkeypatch, cuda=1, mps=True)
+    assert choose_device("auto", "ann") == torch.device("cuda:0")
+
+
+def test_participants_of_one_host_are_spread_over_its_devices_by_name(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    machine(monkeypatch, cuda=4)
+    names = [f"participant-{number}" for number in range(64)]
+    chosen = [choose_device("auto", name) for name in names]
+    assert {device.index for device in chosen} == {0, 1, 2, 3}
+    assert chosen == [choose_device("cuda", name) for name in names]
+
+
+def test_a_device_that_is_named_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine(monkeypatch, cuda=2)
+    assert choose_device("cuda:1", "ann") == torch.device("cuda:1")
+    assert choose_device("cpu", "ann") == torch.device("cpu")
+
+
+@pytest.mark.parametrize("wanted", ["cuda:2", "mps"])
+def test_a_device_that_is_not_there_is_an_error_that_names_those_that_are(
+    monkeypatch: pytest.MonkeyPatch, wanted: str
+) -> None:
+    machine(monkeypatch, cuda=2)
+    with pytest.raises(UsageProblem, match="no such device here; there are: cpu, cuda:0, cuda:1"):
+        choose_device(wanted, "ann")
+
+
+def test_cuda_without_any_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine(monkeypatch)
+    with pytest.raises(UsageProblem, match=r"there are: cpu$"):
+        choose_device("cuda", "ann")
+
+
+def test_words_that_name_no_device_are_an_error() -> None:
+    with pytest.raises(UsageProblem, match="write auto, cpu"):
+        choose_device("gpu", "ann")
+
+
+def test_the_cpu_computes_in_one_thread_and_the_same_every_time() -> None:
+    threads, deterministic = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    try:
+        assert prepare_device("cpu", "ann") == "cpu"
+        assert torch.get_num_threads() == 1
+        assert torch.are_deterministic_algorithms_enabled()
+    finally:
+        torch.set_num_threads(threads)
+        torch.use_deterministic_algorithms(deterministic)
+
+
+def test_memory_that_ran_out_is_recognised() -> None:
+    assert out_of_memory(MemoryError())
+    assert out_of_memory(torch.OutOfMemoryError("CUDA out of memory"))
+    with pytest.raises(RuntimeError) as huge:
+        torch.empty(2**58, dtype=torch.float32)
+    assert out_of_memory(huge.value)
+    assert not out_of_memory(RuntimeError("shapes differ"))
