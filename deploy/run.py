@@ -18,9 +18,9 @@ from deploy.plan import LocalRun, cast_roles, default_attackers
 from deploy.supervise import Supervisor
 from protocol.errors import UsageProblem
 from protocol.scenario import Scenario, load_scenario
+from protocol.scenario_files import find_scenario, scenario_names
 
 RUNS = Path("runs")
-SCENARIOS = Path(__file__).parent / "scenarios"
 
 
 @click.command()
@@ -84,7 +84,7 @@ def run(
         roles = _stored_roles(resume)
     else:
         if scenario is None:
-            raise UsageProblem(f"name a scenario: a TOML file, or one of: {', '.join(_names())}")
+            raise UsageProblem(f"name a scenario: a TOML file, or one of: {', '.join(scenario_names())}")
         path = find_scenario(scenario)
         parsed = load_scenario(path, overrides)
         target = run_dir or RUNS / f"{path.stem}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
@@ -114,23 +114,6 @@ def run(
     console.print()
     console.print(summary_table(history, parsed) if history.evaluations else "nothing was evaluated")
     console.print(f"\nrun directory: {target}", soft_wrap=True, markup=False, highlight=False)
-
-
-def find_scenario(name: str) -> Path:
-    """A path, or the name of one of the project's scenarios. Raises :class:`UsageProblem`."""
-    path = Path(name)
-    if path.is_file():
-        return path
-    own = SCENARIOS / f"{name}.toml"
-    if own.is_file():
-        return own
-    raise UsageProblem(
-        f"{name}: no such file, and no scenario of that name; there are: {', '.join(_names())}"
-    )
-
-
-def _names() -> list[str]:
-    return sorted(path.stem for path in SCENARIOS.glob("*.toml"))
 
 
 def _attackers(scenario: Scenario, attackers: int | None) -> int:

@@ -179,6 +179,9 @@ def _on(kind: type[E]) -> Callable[[Callable[[Reading, E], None]], Callable[[Rea
 
 @_on(ev.RunStarted)
 def _run_started(reading: Reading, event: ev.RunStarted) -> None:
+    # Not the first one where a coordinator was killed before its first checkpoint.
+    _forget_rounds_after(0, reading)
+    reading.evaluations.clear()
     reading.info = replace(
         reading.info, endpoint=event.endpoint or reading.info.endpoint, status="running", reason=None
     )
@@ -186,12 +189,7 @@ def _run_started(reading: Reading, event: ev.RunStarted) -> None:
 
 @_on(ev.RunResumed)
 def _run_resumed(reading: Reading, event: ev.RunResumed) -> None:
-    for number in [number for number in reading.rounds if number > event.round]:
-        del reading.rounds[number]
-    # The old coordinator's connections are gone with it; whoever is alive joins again.
-    for name, participant in reading.participants.items():
-        if participant.presence == "alive":
-            reading.participants[name] = replace(participant, presence="lost")
+    _forget_rounds_after(event.round, reading)
     reading.info = replace(
         reading.info,
         endpoint=event.endpoint or reading.info.endpoint,
@@ -199,6 +197,15 @@ def _run_resumed(reading: Reading, event: ev.RunResumed) -> None:
         reason=None,
         resumed=reading.info.resumed + 1,
     )
+
+
+def _forget_rounds_after(last: int, reading: Reading) -> None:
+    for number in [number for number in reading.rounds if number > last]:
+        del reading.rounds[number]
+    # The old coordinator's connections are gone with it; whoever is alive joins again.
+    for name, participant in reading.participants.items():
+        if participant.presence == "alive":
+            reading.participants[name] = replace(participant, presence="lost")
 
 
 @_on(ev.RunCompleted)

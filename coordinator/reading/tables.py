@@ -48,7 +48,8 @@ def duration(seconds: float) -> str:
 def _table(title: str, *columns: str, caption: str | None = None) -> Table:
     table = Table(title=title, caption=caption, title_justify="left", caption_justify="left", box=None)
     for i, column in enumerate(columns):
-        table.add_column(column, justify="left" if i == 0 else "right", overflow="fold")
+        words = i == 0 or column in ("decision", "role", "state", "answer")
+        table.add_column(column, justify="left" if words else "right", overflow="fold")
     return table
 
 

@@ -50,7 +50,7 @@ def test_version_is_that_of_the_distribution() -> None:
         (["inspect", "--wings"], "No such option"),
         (["inspect", "--round", "many"], "'many' is not a valid integer"),
         (["--wings"], "No such option"),
-        (["run", "no_such_scenario"], "no_such_scenario: no such file, and no scenario of that name"),
+        (["run", "no_such_scenario"], "no_such_scenario: no such scenario file"),
         (["run"], "name a scenario"),
     ],
 )

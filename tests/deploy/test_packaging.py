@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
-from deploy.run import find_scenario
 from protocol.scenario import load_scenario
+from protocol.scenario_files import find_scenario
 
 ROOT = Path(__file__).parents[2]
 
