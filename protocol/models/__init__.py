@@ -58,7 +58,7 @@ def build_network(scenario: Scenario, *purpose: str | int) -> FewShotNetwork:
 
 
 def shared_names(network: FewShotNetwork, shared: str | int) -> tuple[str, ...]:
-    """Names of the shared parameters: of all, of the features (every block, no head), or of the first d blocks.
+    """Names of the shared parameters: all, the features (every block, no head), or the first d blocks.
 
     Raises :class:`UsageProblem` when the network has fewer than d blocks.
     """
