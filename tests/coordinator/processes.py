@@ -30,6 +30,7 @@ from protocol.split import ClassSplit
 from tests.coordinator import tiny
 
 PATIENCE_S = 60.0
+PATIENCE_MS = 60_000
 JournalLine = dict[str, Any]
 
 
@@ -95,7 +96,7 @@ class Participant:
         self.auditor = auditor
         self.run = ""
         self.socket = DealerSocket(context, endpoint)
-        self.socket.raw.poll(PATIENCE_S * 1000, zmq.POLLOUT)
+        self.socket.raw.poll(PATIENCE_MS, zmq.POLLOUT)
 
     def send(self, message: Message, parameters: Parameters | None = None) -> None:
         assert self.socket.send(encode(message, parameters))
@@ -106,7 +107,7 @@ class Participant:
     def receive(self) -> tuple[AnyMessage, Parameters | None]:
         """The next message that is no heartbeat."""
         while True:
-            assert self.socket.raw.poll(PATIENCE_S * 1000), f"{self.name} heard nothing"
+            assert self.socket.raw.poll(PATIENCE_MS), f"{self.name} heard nothing"
             frames = self.socket.receive()
             assert frames is not None
             decoded = decode(frames, tiny.MANIFEST)

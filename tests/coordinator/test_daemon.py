@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 import zmq
 
-from protocol.messages import Shutdown
 from tests.coordinator import tiny
 from tests.coordinator.processes import DaemonProcess, Participant, train_all, zmq_context
 

@@ -5,7 +5,7 @@ import hashlib
 import numpy as np
 
 from protocol.manifest import Manifest, Parameters, ParameterSpec
-from protocol.scenario import Scenario, parse_scenario
+from protocol.scenario import Scenario
 from protocol.seeds import generator
 from protocol.split import ClassSplit
 
@@ -60,7 +60,6 @@ __all__ = [
     "SPLIT",
     "initial_parameters",
     "parameters_of",
-    "parse_scenario",
     "peer_of",
     "scenario",
     "update",

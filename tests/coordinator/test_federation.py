@@ -1,0 +1,356 @@
+"""Joining, measuring, and whatever is not as it should be: answered with a reason, and nothing changes."""
+
+import pytest
+
+from coordinator.journal import (
+    Evaluated,
+    EvaluationSkipped,
+    MessageRefused,
+    ParticipantJoined,
+    ParticipantLost,
+    ParticipantRefused,
+    RoundCompleted,
+    RunCompleted,
+    UpdateRejected,
+)
+from coordinator.refusals import ANSWERS
+from protocol.messages import (
+    Accepted,
+    BackdoorAccuracy,
+    Evaluate,
+    EvaluationReport,
+    Heartbeat,
+    Interval,
+    Leave,
+    Measurement,
+    Message,
+    Ready,
+    Refuse,
+    Rejected,
+    Share,
+    Shutdown,
+    Train,
+    Update,
+    Welcome,
+)
+from protocol.scenario import Evaluation, Scenario, parse_scenario
+from tests.coordinator import tiny
+from tests.coordinator.bench import RUN, Bench
+
+FOUR = ("ann", "bob", "cid", "dee")
+
+
+def measured(every: int = 0, rounds: tuple[int, ...] = (), deadline_s: float = 900.0) -> Scenario:
+    """A scenario of four rounds that is evaluated so."""
+    evaluation = Evaluation(every=every, rounds=rounds, deadline_s=deadline_s)
+    return tiny.scenario(rounds=4).model_copy(update={"evaluation": evaluation})
+
+
+def play(bench: Bench, rounds: int = 1) -> None:
+    for _ in range(rounds):
+        for name in sorted(bench.selected):
+            bench.update(name)
+
+
+class TestJoining:
+    def test_a_welcome_holds_the_scenario_and_the_manifest(self) -> None:
+        scenario = tiny.scenario(seed=7)
+        bench = Bench(scenario)
+        bench.join("ann")
+        (welcome,) = bench.heard("ann", Welcome)
+        assert welcome.manifest == tiny.MANIFEST
+        assert parse_scenario(welcome.scenario) == scenario
+        assert bench.last(ParticipantJoined) == ParticipantJoined("ann", False, "test")
+
+    def test_a_repeated_join_is_answered_again_and_recorded_once(self) -> None:
+        bench = Bench(tiny.scenario())
+        bench.join("ann")
+        bench.join("ann")
+        assert len(bench.heard("ann", Welcome)) == 2
+        assert len(bench.all(ParticipantJoined)) == 1
+
+    def test_a_name_that_a_living_participant_has_is_refused(self) -> None:
+        bench = Bench(tiny.scenario())
+        bench.ready("ann")
+        bench._connections["ann"] = 1  # another process of the same name
+        bench.join("ann")
+        assert bench.heard("ann", Refuse)[0].reason == "name_taken"
+        assert bench.last(ParticipantRefused).reason == "name_taken"
+        assert bench.all(ParticipantLost) == []
+
+    def test_a_name_whose_holder_cannot_be_reached_is_taken_over(self) -> None:
+        bench = Bench(tiny.scenario())
+        bench.ready("ann")
+        bench.unreachable.add(bench.peer("ann"))
+        bench._connections["ann"] = 1
+        bench.ready("ann")
+        assert bench.last(ParticipantLost).reason == "replaced"
+        bench.ready("bob", "cid", "dee")
+        assert bench.selected == set(FOUR)
+
+    def test_one_connection_has_one_name(self) -> None:
+        bench = Bench(tiny.scenario())
+        bench.join("ann")
+        peer = bench.peer("ann")
+        bench.peer = lambda name: peer  # type: ignore[method-assign]
+        bench.join("bob")
+        assert bench.heard("ann", Rejected)[0].reason == "unexpected"
+
+    @pytest.mark.parametrize("share", [Share(index=0, count=3), Share(index=4, count=4)])
+    def test_a_share_that_does_not_fit_is_refused(self, share: Share) -> None:
+        bench = Bench(tiny.scenario())
+        bench.join("ann", share=share)
+        (refuse,) = bench.heard("ann", Refuse)
+        assert refuse.reason == "bad_share"
+        assert "this federation has 4 shares" in refuse.detail
+
+    def test_a_share_other_than_the_one_it_has_in_this_run_is_refused(self) -> None:
+        bench = Bench(tiny.scenario())
+        bench.ready(*FOUR)
+        bench.lose("dee")
+        bench.join("dee", share=Share(index=0, count=4))
+        assert "dee has share 4/4 in this run" in bench.heard("dee", Refuse)[0].detail
+
+    def test_an_auditor_cannot_have_the_name_of_one_that_trains(self) -> None:
+        bench = Bench(tiny.scenario())
+        bench.ready(*FOUR)
+        bench.lose("dee")
+        bench.join("dee", auditor=True)
+        assert bench.heard("dee", Refuse)[0].reason == "name_taken"
+
+    def test_a_model_with_other_parameters_is_refused(self) -> None:
+        bench = Bench(tiny.scenario())
+        bench.join("ann")
+        bench.say("ann", Ready(run=RUN, manifest_digest="0" * 64, split=tiny.SPLIT))
+        assert bench.heard("ann", Refuse)[0].reason == "other_manifest"
+        assert bench.federation.membership.named("ann") is None
+        assert bench.splits == []
+
+    def test_the_first_split_is_the_federations_and_another_is_refused(self) -> None:
+        bench = Bench(tiny.scenario())
+        bench.ready("ann")
+        assert bench.splits == [tiny.SPLIT]
+        bench.join("bob")
+        other = tiny.SPLIT.model_copy(update={"train": ("a", "x", "y")})
+        bench.say("bob", Ready(run=RUN, manifest_digest=tiny.MANIFEST.digest, split=other))
+        (refuse,) = bench.heard("bob", Refuse)
+        assert refuse.reason == "other_split"
+        assert "3 train" in refuse.detail
+        assert "2 train" in refuse.detail
+        assert "(train: x here, b there)" in refuse.detail
+        assert bench.splits == [tiny.SPLIT]
+
+
+class TestStrangers:
+    @pytest.mark.parametrize(
+        "message",
+        [
+            Heartbeat(run=RUN),
+            Leave(run=RUN, reason=""),
+            Ready(run=RUN, manifest_digest=tiny.MANIFEST.digest, split=tiny.SPLIT),
+            EvaluationReport(run=RUN, round=1, seconds=1.0, measurements=()),
+            Shutdown(run=RUN, failed=True, reason=""),
+        ],
+    )
+    def test_are_told_to_join_first(self, message: Message) -> None:
+        bench = Bench(tiny.scenario())
+        bench.say("eve", message)
+        assert bench.heard("eve", Refuse)[0].reason == "not_joined"
+
+    def test_cannot_update(self) -> None:
+        bench = Bench(tiny.scenario())
+        bench.ready(*FOUR)
+        bench.update("eve")
+        assert bench.heard("eve", Refuse)[0].reason == "not_joined"
+        assert not bench.federation.rounds.attempt.received  # type: ignore[union-attr]
+
+    def test_get_no_more_answers_than_a_burst_and_a_trickle(self) -> None:
+        bench = Bench(tiny.scenario())
+        for _ in range(10 * ANSWERS):
+            bench.beat("eve")
+        assert len(bench.heard("eve", Refuse)) == ANSWERS
+        assert len(bench.all(MessageRefused)) == 1
+        bench.now += 1
+        for _ in range(100):
+            bench.beat("eve")
+        assert len(bench.heard("eve", Refuse)) == ANSWERS + 5
+
+    def test_one_that_was_taken_for_lost_joins_again_and_goes_on(self) -> None:
+        bench = Bench(tiny.scenario())
+        bench.ready(*FOUR)
+        bench.perform(bench.federation.unreachable(bench.peer("dee")))
+        bench.beat("dee")
+        assert bench.heard("dee", Refuse)[0].reason == "not_joined"
+        bench.ready("dee")
+        assert bench.orders("dee") == [1, 1]
+
+
+class TestMembers:
+    def test_a_heartbeat_is_answered_by_one(self) -> None:
+        bench = Bench(tiny.scenario())
+        bench.join("ann")
+        bench.beat("ann")
+        assert bench.heard("ann", Heartbeat) == [Heartbeat(run=RUN)]
+
+    def test_a_message_of_another_run_is_foreign(self) -> None:
+        bench = Bench(tiny.scenario())
+        bench.ready("ann")
+        bench.say("ann", Leave(run="f" * 16, reason=""))
+        assert bench.heard("ann", Rejected)[0].reason == "foreign"
+        assert bench.federation.membership.named("ann") is not None
+
+    def test_a_message_that_only_a_coordinator_sends_is_unexpected(self) -> None:
+        bench = Bench(tiny.scenario())
+        bench.ready("ann")
+        bench.say("ann", Shutdown(run=RUN, failed=False, reason=""))
+        assert bench.heard("ann", Rejected)[0].reason == "unexpected"
+
+    def test_undecodable_frames_are_answered_by_their_kind(self) -> None:
+        bench = Bench(tiny.scenario())
+        bench.ready(*FOUR)
+        peer = bench.peer("ann")
+        bench.perform(bench.federation.undecodable(peer, "malformed", "no header", None, bench.now))
+        bench.perform(bench.federation.undecodable(peer, "other_version", "version 9", None, bench.now))
+        assert bench.heard("ann", Rejected)[0].reason == "malformed"
+        assert bench.heard("ann", Refuse)[0].reason == "other_version"
+        assert bench.selected == set(FOUR)
+
+    @pytest.mark.parametrize(("number", "reason"), [(1, "wrong_size"), (2, "future")])
+    def test_an_update_of_another_size_is_rejected_by_name(self, number: int, reason: str) -> None:
+        bench = Bench(tiny.scenario())
+        bench.ready(*FOUR)
+        header = Update(run=RUN, round=number, seconds=1.0)
+        bench.perform(
+            bench.federation.undecodable(bench.peer("ann"), "wrong_size", "3 bytes", header, bench.now)
+        )
+        (rejected,) = bench.heard("ann", Rejected)
+        assert (rejected.reason, rejected.round) == (reason, number)
+        assert bench.last(UpdateRejected).participant == "ann"
+
+
+class TestMeasuring:
+    def test_the_initial_model_and_those_of_due_rounds_go_to_the_auditor_one_at_a_time(self) -> None:
+        bench = Bench(measured(every=2))
+        bench.ready("aud", auditor=True)
+        bench.ready(*FOUR)
+        play(bench, 3)
+        assert [order.round for order in bench.heard("aud", Evaluate)] == [0]
+        bench.measured("aud", 0)
+        assert [order.round for order in bench.heard("aud", Evaluate)] == [0, 2]
+        assert bench.heard("aud", Accepted)[-1].round == 0
+
+    def test_it_never_holds_up_a_round(self) -> None:
+        bench = Bench(measured(every=1))
+        bench.ready("aud", auditor=True)
+        bench.ready(*FOUR)
+        play(bench, 4)
+        assert len(bench.all(RoundCompleted)) == 4
+        assert not bench.finished
+
+    def test_the_end_waits_for_the_measurements(self) -> None:
+        bench = Bench(measured())
+        bench.ready("aud", auditor=True)
+        bench.ready(*FOUR)
+        play(bench, 4)
+        bench.after(300)
+        assert not bench.finished
+        bench.measured("aud", 4)
+        assert bench.finished
+
+    def test_each_measurement_is_a_line_of_the_journal(self) -> None:
+        bench = Bench(measured())
+        bench.ready("aud", auditor=True)
+        bench.ready(*FOUR)
+        play(bench, 4)
+        interval = Interval(mean=0.5, ci95=0.1, episodes=10)
+        measurement = Measurement(
+            decision="linear", shot=5, adaptation_steps=50, backdoor_in_support=False, transductive=False,
+            main_accuracy=interval,
+            backdoor_accuracy=BackdoorAccuracy(attack_train=interval, attack_validation=interval),
+        )  # fmt: skip
+        bench.say(
+            "aud", EvaluationReport(run=RUN, round=4, seconds=2.0, measurements=(measurement, measurement))
+        )
+        first, second = bench.all(Evaluated)
+        assert first == second
+        assert (first.round, first.auditor, first.decision, first.main_accuracy) == (
+            4,
+            "aud",
+            "linear",
+            interval,
+        )
+
+    def test_a_lost_auditor_gets_the_model_again_when_it_comes_back(self) -> None:
+        bench = Bench(measured(rounds=(0,)))
+        bench.ready("aud", auditor=True)
+        bench.lose("aud")
+        bench.ready("aud", auditor=True)
+        assert [order.round for order in bench.heard("aud", Evaluate)] == [0, 0]
+
+    def test_another_auditor_takes_over(self) -> None:
+        bench = Bench(measured(rounds=(0,)))
+        bench.ready("aud", auditor=True)
+        bench.ready("two", auditor=True)
+        assert bench.heard("two", Evaluate) == []
+        bench.lose("aud")
+        assert [order.round for order in bench.heard("two", Evaluate)] == [0]
+
+    def test_outstanding_ones_survive_a_restart(self) -> None:
+        bench = Bench(measured(every=1))
+        bench.ready("aud", auditor=True)
+        bench.ready(*FOUR)
+        play(bench, 2)
+        bench.measured("aud", 0)
+        resumed = Bench(measured(every=1), bench.federation.state(bench.now), split=tiny.SPLIT)
+        resumed.ready("aud", auditor=True)
+        resumed.measured("aud", 1)
+        assert [order.round for order in resumed.heard("aud", Evaluate)] == [1, 2]
+
+    def test_none_is_awaited_when_no_auditor_was_ever_there(self) -> None:
+        bench = Bench(measured(every=2))
+        bench.ready(*FOUR)
+        play(bench, 4)
+        assert [event.round for event in bench.all(EvaluationSkipped)] == [0, 2, 4]
+        assert bench.all(EvaluationSkipped)[0].reason == "no auditor has joined"
+        assert bench.finished
+
+    def test_without_progress_they_are_skipped_after_the_deadline(self) -> None:
+        bench = Bench(measured(every=2, deadline_s=100.0))
+        bench.ready("aud", auditor=True)
+        bench.ready(*FOUR)
+        play(bench, 4)
+        bench.after(90)
+        bench.measured("aud", 0)
+        bench.after(90)
+        assert bench.all(EvaluationSkipped) == []
+        bench.after(11)
+        assert [event.round for event in bench.all(EvaluationSkipped)] == [2, 4]
+        assert bench.all(RunCompleted) != []
+
+    def test_a_model_that_cannot_be_read_any_more_is_skipped(self) -> None:
+        bench = Bench(measured(rounds=(0,)))
+        bench.ready("aud", auditor=True)
+        bench.perform(bench.federation.evaluation_lost(0, "damaged", bench.now))
+        assert bench.last(EvaluationSkipped) == EvaluationSkipped(0, "damaged")
+
+    @pytest.mark.parametrize(
+        ("sender", "number", "reason"),
+        [("aud", 0, "duplicate"), ("aud", 3, "unexpected"), ("ann", 4, "unexpected")],
+    )
+    def test_a_measurement_that_nobody_asked_for_is_rejected(
+        self, sender: str, number: int, reason: str
+    ) -> None:
+        bench = Bench(measured(rounds=(0,)))
+        bench.ready("aud", auditor=True)
+        bench.ready(*FOUR)
+        bench.measured("aud", 0)
+        bench.measured(sender, number)
+        assert bench.heard(sender, Rejected)[0].reason == reason
+        assert len(bench.heard("aud", Accepted)) == 1
+
+    def test_an_auditor_is_never_asked_to_train(self) -> None:
+        bench = Bench(tiny.scenario())
+        bench.ready("aud", auditor=True)
+        bench.ready(*FOUR)
+        play(bench, 3)
+        assert bench.heard("aud", Train) == []

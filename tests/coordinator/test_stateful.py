@@ -1,0 +1,110 @@
+"""Whatever participants do and in whatever order: what a federation never does, and that it ends."""
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from coordinator.aggregation import UpdateSum
+from coordinator.journal import RoundCompleted, RoundStarted, UpdateAccepted
+from tests.coordinator import tiny
+from tests.coordinator.bench import Bench
+
+NAMES = ["ann", "bob", "cid", "dee", "eve"]
+MIN_UPDATES = 2
+SCENARIO = tiny.scenario(
+    rounds=4, participants=3, selected=3, min_updates=MIN_UPDATES, attempts=2, checkpoint_every=1
+)
+
+
+class AnyFederation(RuleBasedStateMachine):
+    def __init__(self) -> None:
+        super().__init__()
+        self.bench = Bench(SCENARIO)
+
+    def there(self) -> list[str]:
+        return [member.name for member in self.bench.federation.membership.ready_trainers()]
+
+    @rule(name=st.sampled_from(NAMES))
+    def becomes_ready(self, name: str) -> None:
+        self.bench.ready(name)
+
+    @rule(name=st.sampled_from(NAMES))
+    def is_killed(self, name: str) -> None:
+        self.bench.lose(name)
+
+    @rule(name=st.sampled_from(NAMES))
+    def leaves(self, name: str) -> None:
+        self.bench.leave(name)
+
+    @rule(name=st.sampled_from(NAMES), off=st.sampled_from([0, 0, 0, 0, -2, -1, 1]))
+    def sends_an_update(self, name: str, off: int) -> None:
+        self.bench.update(name, max(0, self.bench.federation.rounds.current + off))
+
+    @rule(seconds=st.sampled_from([1.0, 30.0, 61.0]))
+    def time_passes(self, seconds: float) -> None:
+        self.bench.after(seconds)
+
+    @precondition(lambda self: not self.bench.finished)
+    @rule()
+    def the_coordinator_is_killed(self) -> None:
+        """It goes on from its newest checkpoint; all connections are new."""
+        before = self.bench
+        state = before.written[-1]
+        self.bench = Bench(SCENARIO, state, split=tiny.SPLIT if before.splits else None)
+        self.bench.model = before.model  # each round is checkpointed here
+        self.bench._connections = {name: before._connections.get(name, 0) + 1 for name in NAMES}
+        self.bench.events = [*before.events, *self.bench.events]
+        self.bench.written = [*before.written, *self.bench.written]
+        self.bench.splits = before.splits
+
+    @invariant()
+    def never_fewer_updates_than_needed(self) -> None:
+        assert all(event.received >= MIN_UPDATES for event in self.bench.all(RoundCompleted))
+
+    @invariant()
+    def rounds_complete_in_order_each_once(self) -> None:
+        numbers = [event.round for event in self.bench.all(RoundCompleted)]
+        assert numbers == list(range(1, len(numbers) + 1))
+
+    @invariant()
+    def the_model_depends_only_on_whose_updates_are_in_it(self) -> None:
+        """Made anew from the journal: no participant twice, none that was not accepted, in any order."""
+        model = tiny.initial_parameters(SCENARIO)
+        counted: set[str] = set()
+        for event in self.bench.events:
+            match event:
+                case RoundStarted():
+                    counted = set()
+                case UpdateAccepted(participant=name):
+                    assert name not in counted
+                    counted.add(name)
+                case RoundCompleted(round=number, model_digest=digest, server_rate=rate, received=received):
+                    assert received == len(counted)
+                    total = UpdateSum(tiny.MANIFEST)
+                    for name in sorted(counted):
+                        total.add(tiny.update(name, number))
+                    model = total.step(model, rate)
+                    assert model.digest() == digest
+
+    @invariant()
+    def an_order_goes_only_to_those_who_are_selected(self) -> None:
+        attempt = self.bench.federation.rounds.attempt
+        if attempt is not None:
+            assert attempt.received <= attempt.selected
+            assert set(attempt.asked) & set(self.there()) >= set(attempt.missing) & set(self.there())
+
+    def teardown(self) -> None:
+        """As long as updates keep coming, the run ends."""
+        self.bench.ready(*NAMES)
+        for _ in range(40):
+            for name in sorted(self.bench.selected):
+                self.bench.update(name)
+            self.bench.after(20.0)
+            if self.bench.finished:
+                break
+        assert self.bench.finished
+        self.the_model_depends_only_on_whose_updates_are_in_it()
+
+
+AnyFederation.TestCase.settings = settings(max_examples=30, stateful_step_count=30, deadline=None)
+TestAnyFederation = AnyFederation.TestCase
