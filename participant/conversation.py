@@ -181,7 +181,11 @@ class Conversation:
         known = self._welcome is not None and self._welcome.run == welcome.run
         self._welcome = welcome
         if self.phase is Phase.CALLING:
-            fields = {"run": welcome.run, "round": welcome.round, "absent_s": now - self._absent_since}
+            fields = {
+                "run": welcome.run,
+                "round": welcome.round,
+                "absent_s": round(now - self._absent_since, 3),
+            }
             actions.insert(0, Note("rejoined" if known else "joined", fields))
             self._agenda.forget_orders()
             self._name_taken_since = self._waiting_noted_after = None

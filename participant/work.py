@@ -73,17 +73,16 @@ class Worker:
         if isinstance(job, BuildJob):
             self._role = None  # first, so that two models never share a device's memory
             self._role, self._device = self._open_role(job)
-            seconds = time.monotonic() - begun
-            return Built(self._role.manifest.digest, self._role.split, seconds, self._device)
+            return Built(self._role.manifest.digest, self._role.split, _since(begun), self._device)
         if self._role is None:
             raise RuntimeError("no role was built")
         match job:
             case TrainJob():
                 delta = self._role.train(job.order, job.start, self._cancel.is_set)
-                return Trained(delta, time.monotonic() - begun)
+                return Trained(delta, _since(begun))
             case EvaluateJob():
                 measured = self._role.evaluate(job.order, job.model, self._cancel.is_set)
-                return Evaluated(measured, time.monotonic() - begun)
+                return Evaluated(measured, _since(begun))
 
     def _ended(self, job: Job, error: BaseException) -> Cancelled | Failed:
         if isinstance(error, WorkCancelled):
@@ -101,3 +100,7 @@ class Worker:
             public = f"failed while {job.doing}"
         problem.__cause__ = error  # shown with --debug
         return Failed(problem, public)
+
+
+def _since(begun: float) -> float:
+    return round(time.monotonic() - begun, 6)  # to be read by people too

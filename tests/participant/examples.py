@@ -74,7 +74,8 @@ def measurement() -> Measurement:
 
 @dataclass
 class FakeRole(Role):
-    """Answers each round with its number in every value. While ``hold`` is set, it works until cancelled."""
+    """Answers each round with its number in every value. While ``hold`` is set, it works until cancelled; a
+    ``stubborn`` one goes on even then."""
 
     manifest: Manifest = MANIFEST
     split: ClassSplit = SPLIT
@@ -82,6 +83,7 @@ class FakeRole(Role):
     begun: threading.Event = field(default_factory=threading.Event)
     trained: list[int] = field(default_factory=list)
     error: Exception | None = None
+    stubborn: bool = False
 
     def train(self, order: Train, start: Parameters, cancelled: Cancelled) -> Parameters:
         self._work(cancelled)
@@ -99,7 +101,7 @@ class FakeRole(Role):
         step = threading.Event()
         while self.hold.is_set():
             step.wait(0.005)
-            if cancelled():
+            if cancelled() and not self.stubborn:
                 raise WorkCancelled
 
     def open(self, job: BuildJob) -> tuple[Role, str]:

@@ -9,8 +9,9 @@ from tests.participant.examples import FakeRole
 
 
 def fake_opener(settings: Settings) -> OpenRole:
-    role = FakeRole()
-    if settings.name == "busy":
+    """``busy`` works until it is cancelled, ``stubborn`` does not even look whether it is."""
+    role = FakeRole(stubborn=settings.name == "stubborn")
+    if settings.name in ("busy", "stubborn"):
         role.hold.set()
     return role.open
 

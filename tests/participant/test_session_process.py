@@ -78,6 +78,15 @@ def test_a_signal_in_the_middle_of_training_makes_it_leave(
         assert participant.end()[0] == code
 
 
+def test_a_second_signal_ends_it_at_once_whatever_it_does(coordinator: ScriptedCoordinator) -> None:
+    with Participant(coordinator, "stubborn") as participant:
+        begin_training(coordinator)
+        participant.process.send_signal(signal.SIGTERM)
+        coordinator.expect(Leave)
+        participant.process.send_signal(signal.SIGTERM)
+        assert participant.end()[0] == 130
+
+
 def test_a_signal_before_there_is_a_coordinator_ends_it(coordinator: ScriptedCoordinator) -> None:
     with Participant(coordinator, "ann") as participant:
         coordinator.expect(Join)
