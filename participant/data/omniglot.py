@@ -1,5 +1,6 @@
 """Omniglot (Lake, Salakhutdinov, Tenenbaum, Science 2015): 1,623 characters, 20 drawings each."""
 
+import struct
 import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
@@ -22,6 +23,11 @@ SIDE = 28
 # The published drawings are 105x105 and some 300 bytes; anything far larger is not one of them.
 MAX_BYTES = 2**20
 MAX_SIDE = 4096
+
+# What zipfile raises for damaged files, found by changing bytes at random. RuntimeError: marked as
+# encrypted, or (NotImplementedError) as made by a newer version. ValueError: names that are not text,
+# places before the start.
+BROKEN_ZIP = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, RuntimeError, ValueError)
 
 Characters = Mapping[str, Sequence[Picture]]
 
@@ -99,11 +105,13 @@ def _in_zip(part: Path) -> Characters:
     characters: dict[str, list[Picture]] = {}
     try:
         archive = zipfile.ZipFile(part)  # the pictures hold it open; it closes itself with the last of them
-    except (zipfile.BadZipFile, OSError) as error:
+    except BROKEN_ZIP as error:
         raise UsageProblem(f"{part} is not a whole zip file ({error}); {_remedy(part)}") from error
     for member in sorted(archive.infolist(), key=lambda member: member.filename):
+        if not member.filename.isprintable():
+            raise UsageProblem(f"{part} has a damaged list of files; {_remedy(part)}")
         steps = PurePosixPath(member.filename).parts  # images_background, ALPHABET, characterNN, 0001_01.png
-        if steps[0] == "__MACOSX" or len(steps) != (3 if member.is_dir() else 4):
+        if len(steps) != (3 if member.is_dir() else 4) or steps[0] == "__MACOSX":
             continue
         drawings = characters.setdefault(f"{steps[1]}/{steps[2]}", [])
         if steps[-1].endswith(".png") and not steps[-1].startswith("."):
@@ -121,8 +129,7 @@ def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
     _refuse_large(f"{part}:{member.filename}", member.file_size)
     try:
         return archive.read(member)
-    # RuntimeError: encrypted. NotImplementedError: a compression that this Python lacks.
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, NotImplementedError) as error:
+    except BROKEN_ZIP as error:
         raise UsageProblem(f"{part}:{member.filename} cannot be read ({error}); {_remedy(part)}") from error
 
 

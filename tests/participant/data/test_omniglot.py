@@ -100,6 +100,23 @@ def test_a_zip_that_is_damaged_within_is_named_with_the_drawing(make_zip: MakeZi
         load_dataset("omniglot", tmp_path)
 
 
+def test_whichever_byte_of_a_zip_is_damaged_the_error_is_one_line(make_zip: MakeZip, tmp_path: Path) -> None:
+    path = make_zip(classes=1)
+    whole = path.read_bytes()
+    rng = np.random.default_rng(0)
+    problems = []
+    for _ in range(200):
+        content = bytearray(whole)
+        content[rng.integers(len(whole))] = rng.integers(256)
+        path.write_bytes(content)
+        try:
+            load_dataset("omniglot", tmp_path)
+        except UsageProblem as problem:
+            problems.append(str(problem))
+    assert len(problems) > 100
+    assert not any("\n" in problem for problem in problems)
+
+
 DRAWING = "images_background_small1/Greek/character01/0001_01.png"
 
 
