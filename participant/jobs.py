@@ -86,8 +86,9 @@ def asks_the_same(one: Job, other: Job) -> bool:
     """
     match one, other:
         case TrainJob(), TrainJob():
-            a, b = one.order, other.order
-            same_order = (a.run, a.round, a.share, a.previous) == (b.run, b.round, b.share, b.previous)
+            # All of the order but keep_from, which says only what may be forgotten.
+            forgetting = {"keep_from": 0}
+            same_order = one.order.model_copy(update=forgetting) == other.order.model_copy(update=forgetting)
             return same_order and _equal(one.start, other.start)
         case EvaluateJob(), EvaluateJob():
             return one.order == other.order and _equal(one.model, other.model)

@@ -301,6 +301,23 @@ def test_the_same_round_asked_again_is_answered_without_training_again() -> None
     )
 
 
+def test_a_result_of_the_run_before_is_no_answer_in_this_one() -> None:
+    conversation = ready()
+    conversation.finished(job_of(conversation.received(train(), model(), 1.0)), TRAINED)
+    conversation.undelivered(2.0)
+    changed = welcome(liveness_s=20.0)  # the same run, resumed from a scenario that was edited
+    build = job_of(conversation.received(changed, None, 3.0))
+    conversation.finished(build, BUILT)
+    assert job_of(conversation.received(train(), model(), 4.0))
+
+
+def test_what_may_be_forgotten_does_not_make_an_order_another_one() -> None:
+    conversation = ready()
+    conversation.received(train(), model(), 1.0)
+    later = train().model_copy(update={"keep_from": 1})
+    assert events(conversation.received(later, model(), 2.0)) == ["already_at_it"]
+
+
 def test_the_same_round_from_another_model_is_trained_anew() -> None:
     conversation = ready()
     conversation.finished(job_of(conversation.received(train(), model(0.0), 1.0)), TRAINED)
