@@ -1,0 +1,70 @@
+"""Who takes part in a local run, and how each is started."""
+
+from pathlib import Path
+
+from deploy.plan import (
+    LocalRun,
+    cast_roles,
+    coordinator_arguments,
+    default_attackers,
+    participant_arguments,
+)
+from protocol.scenario import parse_scenario
+
+
+def example(**changes: object) -> LocalRun:
+    fields: dict[str, object] = {
+        "scenario": Path("x.toml"),
+        "overrides": ("task.way=5",),
+        "run_dir": Path("r"),
+        "data_dir": None,
+        "device": "cpu",
+        "roles": cast_roles(3, 1),
+        "parent": 7,
+        "debug": False,
+    }
+    return LocalRun(**{**fields, **changes})  # type: ignore[arg-type]
+
+
+def test_the_last_participants_are_the_malicious_ones() -> None:
+    assert cast_roles(3, 1) == {
+        "participant-1": "benign",
+        "participant-2": "benign",
+        "participant-3": "malicious",
+        "auditor": "auditor",
+    }
+    assert set(cast_roles(2, 0).values()) == {"benign", "auditor"}
+
+
+def test_there_is_an_attacker_where_the_scenario_has_an_attack() -> None:
+    assert default_attackers(parse_scenario("[attack]\nrounds = [3]")) == 1
+    assert default_attackers(parse_scenario("")) == 0
+
+
+def test_the_coordinator_is_never_told_who_is_malicious() -> None:
+    arguments = coordinator_arguments(example())
+    assert arguments == [
+        "coordinator", "start", "x.toml", "--bind", "tcp://127.0.0.1:*", "--run-dir", "r",
+        "--set", "task.way=5", "--parent", "7",
+    ]  # fmt: skip
+
+
+def test_a_restarted_coordinator_listens_where_the_participants_look() -> None:
+    arguments = coordinator_arguments(example(), bind="tcp://127.0.0.1:5555", resume=True)
+    assert arguments[3:5] == ["--bind", "tcp://127.0.0.1:5555"]
+    assert "--resume" in arguments
+
+
+def test_a_participant_keeps_its_files_in_the_run_directory() -> None:
+    arguments = participant_arguments(example(data_dir=Path("d")), "participant-3", "tcp://127.0.0.1:5555")
+    assert arguments == [
+        "participant", "start", "--coordinator", "tcp://127.0.0.1:5555", "--name", "participant-3",
+        "--role", "malicious", "--device", "cpu", "--data-dir", "d",
+        "--state-dir", "r/participants/participant-3", "--log", "r/participants/participant-3.jsonl",
+        "--parent", "7",
+    ]  # fmt: skip
+
+
+def test_debug_is_handed_on() -> None:
+    assert coordinator_arguments(example(debug=True))[0] == "--debug"
+    assert participant_arguments(example(debug=True), "auditor", "tcp://h:1")[0] == "--debug"
