@@ -108,7 +108,7 @@ class Strokes(Source):
 def draw(classes: int, seed: int) -> Dataset:
     """The data set, drawn anew: some 4 ms a class for the first hundreds."""
     images = np.empty((classes, DRAWINGS, SIDE, SIDE), np.uint8)
-    for index, character in zip(range(classes), invent(seed, classes), strict=False):
+    for index, character in enumerate(invent(seed, classes)):
         images[index] = write(character, HAND, DRAWINGS, generator(seed, "strokes", "drawings", index))
     return Dataset(
         name="strokes",
