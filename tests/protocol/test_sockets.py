@@ -1,0 +1,276 @@
+import socket
+from collections.abc import Iterator
+from contextlib import suppress
+from random import Random
+
+import pytest
+import zmq
+from zmq.utils.monitor import recv_monitor_message
+
+from protocol.codec import CodecError, decode, encode
+from protocol.errors import UsageProblem
+from protocol.header import MAX_HEADER_BYTES
+from protocol.messages import Heartbeat, Update
+from protocol.sockets import MAX_FRAMES, QUEUED_MESSAGES, DealerSocket, RouterSocket
+from tests.protocol.generated import MANIFEST, PARAMETERS
+
+WAIT_MS = 5000
+Context = zmq.Context[zmq.Socket[bytes]]
+
+
+@pytest.fixture
+def context() -> Iterator[Context]:
+    made: Context = zmq.Context()
+    yield made
+    made.destroy(linger=0)
+
+
+@pytest.fixture
+def router(context: Context) -> RouterSocket:
+    return RouterSocket(context, "tcp://127.0.0.1:*", manifest=MANIFEST)
+
+
+@pytest.fixture
+def dealer(context: Context, router: RouterSocket) -> DealerSocket:
+    return connected(context, router)
+
+
+def connected(context: Context, router: RouterSocket) -> DealerSocket:
+    made = DealerSocket(context, router.endpoint)
+    assert made.raw.poll(WAIT_MS, zmq.POLLOUT)
+    return made
+
+
+def received(end: RouterSocket) -> tuple[bytes, list[memoryview]]:
+    assert end.raw.poll(WAIT_MS)
+    message = end.receive()
+    assert message is not None
+    return message
+
+
+def contents(frames: list[memoryview] | None) -> list[bytes]:
+    assert frames is not None
+    return [frame.tobytes() for frame in frames]
+
+
+def test_a_message_and_its_answer(router: RouterSocket, dealer: DealerSocket) -> None:
+    assert dealer.send(encode(Update(run="0123abcd", round=1, seconds=2.0), PARAMETERS))
+    peer, frames = received(router)
+    parameters = decode(frames, MANIFEST).parameters
+    assert parameters is not None
+    assert parameters.digest() == PARAMETERS.digest()
+
+    assert router.send(peer, [b"answer", b"", b"tensor"])
+    assert dealer.raw.poll(WAIT_MS)
+    assert contents(dealer.receive()) == [b"answer", b"", b"tensor"]
+
+
+def test_receiving_never_waits(router: RouterSocket, dealer: DealerSocket) -> None:
+    assert router.receive() is None
+    assert dealer.receive() is None
+
+
+def test_sending_to_a_stranger_fails_at_once(router: RouterSocket) -> None:
+    assert router.send(b"nobody", [b"hello"]) is False
+
+
+def test_sending_to_a_peer_that_has_gone_fails(router: RouterSocket, dealer: DealerSocket) -> None:
+    dealer.send([b"hello"])
+    peer, _ = received(router)
+    closed = router.raw.get_monitor_socket(zmq.EVENT_DISCONNECTED)
+    dealer.close(0)
+    assert closed.poll(WAIT_MS)
+    router.raw.disable_monitor()
+    assert router.send(peer, [b"are you there"]) is False
+
+
+def test_a_peer_that_does_not_read_fills_its_queue_and_nothing_blocks(
+    router: RouterSocket, dealer: DealerSocket
+) -> None:
+    dealer.send([b"hello"])
+    peer, _ = received(router)
+    block = bytes(MAX_HEADER_BYTES)
+    sent = 0
+    while router.send(peer, [block]):
+        sent += 1
+        assert sent < 4 * QUEUED_MESSAGES
+    assert sent >= QUEUED_MESSAGES
+
+
+def test_nothing_is_queued_for_a_coordinator_that_is_not_there(context: Context) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        address = f"tcp://127.0.0.1:{unused.getsockname()[1]}"
+    dealer = DealerSocket(context, address)
+    assert dealer.send([b"stale"]) is False
+
+    router = RouterSocket(context, address)
+    assert dealer.raw.poll(WAIT_MS, zmq.POLLOUT)
+    assert dealer.send([b"fresh"])
+    assert contents(received(router)[1]) == [b"fresh"]
+
+
+def test_after_a_restart_a_participant_is_a_stranger_and_nothing_stale_arrives(context: Context) -> None:
+    first = RouterSocket(context, "tcp://127.0.0.1:*")
+    dealer = connected(context, first)
+    dealer.send([b"one"])
+    old_peer, _ = received(first)
+    connection = dealer.raw.get_monitor_socket(zmq.EVENT_DISCONNECTED | zmq.EVENT_HANDSHAKE_SUCCEEDED)
+    first.close(0)
+    assert recv_monitor_message(connection)["event"] == zmq.EVENT_DISCONNECTED
+    dealer.send([b"to the dead"])
+
+    second = RouterSocket(context, first.endpoint)
+    assert recv_monitor_message(connection)["event"] == zmq.EVENT_HANDSHAKE_SUCCEEDED
+    dealer.raw.disable_monitor()
+    assert dealer.raw.poll(WAIT_MS, zmq.POLLOUT)
+    dealer.send([b"two"])
+    new_peer, frames = received(second)
+    assert contents(frames) == [b"two"]
+    assert new_peer != old_peer
+
+
+# Strangers
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        pytest.param(b"GET / HTTP/1.1\r\n\r\n", id="HTTP"),
+        pytest.param(bytes(1000), id="zeros"),
+        # libzmq still takes the framing of ZMTP 1.0, whose first byte is a length: this arrives as frames.
+        pytest.param(Random(1).randbytes(10_000), id="random"),
+        pytest.param(b"\xff" + b"\x7f" * 9 + bytes(100), id="a frame of 2**62 bytes"),
+        pytest.param(b"\xff" + bytes(8) + b"\x7f\x03\x00NULL", id="half a greeting"),
+    ],
+)
+def test_garbage_over_raw_tcp_has_no_effect(
+    router: RouterSocket, dealer: DealerSocket, garbage: bytes
+) -> None:
+    host, port = router.endpoint.removeprefix("tcp://").split(":")
+    # The router may hang up at any byte.
+    with suppress(OSError), socket.create_connection((host, int(port))) as stranger:
+        stranger.sendall(garbage)
+        stranger.shutdown(socket.SHUT_WR)
+        while stranger.recv(4096):
+            pass
+    assert dealer.send([b"still here"])
+    nothing_but_refusals_until(b"still here", router)
+
+
+@pytest.mark.parametrize("kind", [zmq.REQ, zmq.SUB, zmq.PUSH, zmq.PAIR])
+def test_other_kinds_of_sockets_have_no_effect(
+    context: Context, router: RouterSocket, dealer: DealerSocket, kind: int
+) -> None:
+    stranger = context.socket(kind)
+    stranger.set(zmq.LINGER, 0)
+    stranger.connect(router.endpoint)
+    if kind != zmq.SUB:
+        stranger.send(b"hello", zmq.NOBLOCK)
+    assert dealer.send([b"still here"])
+    nothing_but_refusals_until(b"still here", router)
+
+
+def nothing_but_refusals_until(last: bytes, router: RouterSocket) -> None:
+    while contents(frames := received(router)[1]) != [last]:
+        with pytest.raises(CodecError):
+            decode(frames, MANIFEST)
+
+
+def test_a_peer_cannot_take_over_the_id_of_another(context: Context, router: RouterSocket) -> None:
+    def claim(routing_id: bytes) -> DealerSocket:
+        made = DealerSocket(context, router.endpoint)
+        made.raw.disconnect(router.endpoint)
+        made.raw.set(zmq.ROUTING_ID, routing_id)
+        made.raw.connect(router.endpoint)
+        assert made.raw.poll(WAIT_MS, zmq.POLLOUT)
+        return made
+
+    owner = claim(b"ann")
+    owner.send([b"mine"])
+    assert received(router)[0] == b"ann"
+    thief = claim(b"ann")
+    thief.send([b"mine now"])
+    assert router.send(b"ann", [b"for the owner"])
+    assert owner.raw.poll(WAIT_MS)
+    assert contents(owner.receive()) == [b"for the owner"]
+    assert thief.receive() is None
+
+
+@pytest.mark.parametrize("frames", [[b""], [b"", b""], [b"x"] * 10_000, [b""] * 10_000], ids=len)
+def test_messages_of_absurd_shape_are_drained_and_refused(
+    router: RouterSocket, dealer: DealerSocket, frames: list[bytes]
+) -> None:
+    dealer.send(frames)
+    _, kept = received(router)
+    assert len(kept) <= MAX_FRAMES
+    with pytest.raises(CodecError):
+        decode(kept, MANIFEST)
+    dealer.send(encode(Heartbeat(run="0123abcd")))
+    assert decode(received(router)[1], MANIFEST).message == Heartbeat(run="0123abcd")
+
+
+def test_more_frames_than_any_message_has_are_refused_whatever_the_first_says(
+    router: RouterSocket, dealer: DealerSocket
+) -> None:
+    head, *tensors = encode(Update(run="0123abcd", round=1, seconds=2.0), PARAMETERS)
+    dealer.send([head, *tensors, *[b"x"] * 10])
+    with pytest.raises(CodecError) as caught:
+        decode(received(router)[1], MANIFEST)
+    assert caught.value.kind == "wrong_size"
+
+
+def test_a_frame_larger_than_any_buffer_ends_the_connection(context: Context, router: RouterSocket) -> None:
+    giant, honest = connected(context, router), connected(context, router)
+    closed = router.raw.get_monitor_socket(zmq.EVENT_DISCONNECTED)
+    giant.send([bytes(MAX_HEADER_BYTES + 1)])
+    assert closed.poll(WAIT_MS)
+    router.raw.disable_monitor()
+    honest.send([bytes(MAX_HEADER_BYTES)])
+    assert len(received(router)[1][0]) == MAX_HEADER_BYTES
+
+
+# Addresses
+
+
+def problem_of(context: Context, bind: str) -> str:
+    with pytest.raises(UsageProblem) as caught:
+        RouterSocket(context, bind)
+    return str(caught.value)
+
+
+def test_a_port_in_use_is_said_to_be(context: Context, router: RouterSocket) -> None:
+    assert problem_of(context, router.endpoint) == (
+        f"{router.endpoint}: the port is in use, perhaps by another coordinator; choose another"
+    )
+
+
+def test_an_address_of_another_machine_is_said_to_be(context: Context) -> None:
+    # 192.0.2.0/24 is set aside for documentation, so no machine has it.
+    assert "not an address of this machine; tcp://*:PORT listens on all" in problem_of(
+        context, "tcp://192.0.2.1:5555"
+    )
+
+
+def test_malformed_addresses_open_nothing(context: Context) -> None:
+    assert "is not an address" in problem_of(context, "5555")
+    with pytest.raises(UsageProblem, match="is not an address"):
+        DealerSocket(context, "5555")
+
+
+@pytest.mark.parametrize("bind", ["tcp://*:*", "tcp://localhost:*", "tcp://127.0.0.1:0"])
+def test_listening_on_any_free_port_says_which(context: Context, bind: str) -> None:
+    router = RouterSocket(context, bind)
+    port = int(router.endpoint.rsplit(":", 1)[1])
+    assert port > 0
+    assert DealerSocket(context, f"tcp://localhost:{port}").raw.poll(WAIT_MS, zmq.POLLOUT)
+
+
+@pytest.mark.skipif(not socket.has_ipv6, reason="no IPv6 on this machine")
+def test_ipv6(context: Context) -> None:
+    try:
+        router = RouterSocket(context, "tcp://[::1]:*")
+    except UsageProblem:
+        pytest.skip("no IPv6 loopback address on this machine")
+    assert router.endpoint.startswith("tcp://[::1]:")
+    assert connected(context, router).send([b"hello"])
