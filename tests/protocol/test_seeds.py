@@ -4,6 +4,7 @@ from hypothesis import strategies as st
 
 from protocol.seeds import derive_seed, generator
 
+Purpose = tuple[str | int, ...]
 purposes = st.lists(st.text(max_size=5) | st.integers(0, 99), max_size=4).map(tuple)
 
 
@@ -14,19 +15,17 @@ def test_the_same_purpose_draws_the_same() -> None:
 
 def test_seeds_never_change_between_versions() -> None:
     # A change here changes every published digest.
-    assert derive_seed(7, "round", 12, "ann", "episode") == 5014396379283216044
-    assert generator(7, "split").integers(0, 1000, 4).tolist() == [0, 0, 0, 0]
+    assert derive_seed(7, "round", 12, "ann", "episode") == 9194498933769268666
+    assert generator(7, "split").integers(0, 1000, 4).tolist() == [722, 906, 361, 936]
 
 
 @given(st.integers(0, 2**53 - 1), purposes, purposes)
-def test_different_purposes_draw_differently(
-    seed: int, one: tuple[str | int, ...], other: tuple[str | int, ...]
-) -> None:
+def test_different_purposes_draw_differently(seed: int, one: Purpose, other: Purpose) -> None:
     assert (derive_seed(seed, *one) == derive_seed(seed, *other)) == (one == other)
 
 
 @given(st.integers(0, 2**53 - 1), purposes)
-def test_a_seed_fits_every_library(seed: int, purpose: tuple[str | int, ...]) -> None:
+def test_a_seed_fits_every_library(seed: int, purpose: Purpose) -> None:
     assert 0 <= derive_seed(seed, *purpose) < 2**63
 
 
