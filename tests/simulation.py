@@ -1,0 +1,39 @@
+"""The rounds of a federation in one process, without sockets, clocks or daemons."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from coordinator.aggregation import UpdateSum
+from coordinator.selection import first_shares, select
+from participant.device import prepare_device
+from participant.roles import open_role
+from protocol.messages import Share, Train
+from protocol.models import initial_parameters
+from protocol.scenario import Scenario
+
+RUN = "0" * 32
+
+
+def simulate(scenario: Scenario, roles: Mapping[str, str], folder: Path) -> dict[int, str]:
+    """Round → model digest, for participants of these names and roles."""
+    rules = scenario.federation
+    device = prepare_device("cpu", "simulation")
+    workers = {
+        name: open_role(role, scenario, name=name, device=device, data_dir=None, state_dir=folder / name)
+        for name, role in roles.items()
+    }
+    shares = first_shares(workers, {}, rules.participants)
+    previous = dict.fromkeys(workers, 0)
+    model = initial_parameters(scenario)
+    digests = {}
+    for number in range(1, rules.rounds + 1):
+        updates = UpdateSum(model.manifest)
+        selected = select(rules.seed, number, 1, list(workers), rules.selected)
+        for name in selected:
+            share = Share(index=shares[name], count=rules.participants)
+            order = Train(run=RUN, round=number, share=share, previous=previous[name], keep_from=0)
+            updates.add(workers[name].train(order, model, lambda: False))
+        previous.update(dict.fromkeys(selected, number))
+        model = updates.step(model, rules.server_rate.at(number))
+        digests[number] = model.digest()
+    return digests
