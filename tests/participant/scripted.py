@@ -46,7 +46,7 @@ class ScriptedCoordinator:
     def expect(self, kind: type[M]) -> M:
         """The next message, heartbeats and repeated joins aside, which must be of this kind."""
         while True:
-            if not self._socket.raw.poll(DEADLINE_S * 1000):
+            if not self._socket.raw.poll(int(DEADLINE_S * 1000)):
                 raise AssertionError(f"no {kind.__name__} in {DEADLINE_S} s")
             received = self._socket.receive()
             assert received is not None
