@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import resource
 import subprocess
 import sys
 import time
@@ -20,6 +21,7 @@ from protocol.messages import (
     Join,
     Message,
     Ready,
+    Shutdown,
     Train,
     Update,
     Welcome,
@@ -37,18 +39,28 @@ JournalLine = dict[str, Any]
 class DaemonProcess:
     """Started at once; ``journal`` reads what it has written so far."""
 
-    def __init__(self, scenario: Scenario, run_dir: Path, *, resume: bool = False) -> None:
+    def __init__(
+        self,
+        scenario: Scenario,
+        run_dir: Path,
+        *,
+        resume: bool = False,
+        bind: str = "tcp://127.0.0.1:*",
+        largest_file: int | None = None,
+    ) -> None:
+        """``largest_file``: bytes that the system lets it write into one file."""
         self.run_dir = run_dir
         path = run_dir.with_suffix(".toml")
         path.write_text(dump_scenario(scenario))
         self._before = len(self.journal())
         self.process = subprocess.Popen(
             [
-                *(sys.executable, "-m", "tests.coordinator.serve_tiny", str(path), str(run_dir)),
+                *(sys.executable, "-m", "tests.coordinator.serve_tiny", str(path), str(run_dir), bind),
                 *(["--resume"] if resume else []),
             ],
             stderr=subprocess.PIPE,
             text=True,
+            preexec_fn=None if largest_file is None else lambda: _limit_files(largest_file),
         )
 
     def journal(self) -> list[JournalLine]:
@@ -59,31 +71,31 @@ class DaemonProcess:
 
     def await_line(self, event: str, **fields: object) -> JournalLine:
         """The first line of this process with that event and those fields."""
+        return self.await_any({event}, **fields)
+
+    def await_any(self, events: set[str], **fields: object) -> JournalLine:
         ends = time.monotonic() + PATIENCE_S
         while time.monotonic() < ends:
             for line in self.journal()[self._before :]:
-                if line["event"] == event and all(line.get(key) == value for key, value in fields.items()):
+                if line["event"] in events and all(line.get(key) == value for key, value in fields.items()):
                     return line
             if self.process.poll() is not None and self.process.returncode != 0:
                 break
             time.sleep(0.01)  # a file has no event to wait on
-        raise AssertionError(f"no {event} {fields} in the journal: {self.journal()[self._before :]}")
+        raise AssertionError(f"no {events} {fields} in the journal: {self.journal()[self._before :]}")
 
     @property
     def endpoint(self) -> str:
-        names = {"run_started", "run_resumed"}
-        ends = time.monotonic() + PATIENCE_S
-        while time.monotonic() < ends and self.process.poll() is None:
-            for line in self.journal()[self._before :]:
-                if line["event"] in names:
-                    return str(line["endpoint"])
-            time.sleep(0.01)
-        raise AssertionError(f"the daemon did not start: {self.process.communicate()[1]}")
+        return str(self.await_any({"run_started", "run_resumed"})["endpoint"])
 
     def end(self) -> tuple[int, str]:
         """Wait for it: exit code and what it said on stderr."""
         _, said = self.process.communicate(timeout=PATIENCE_S)
         return self.process.returncode, said
+
+
+def _limit_files(size: int) -> None:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
 
 
 class Participant:
@@ -129,9 +141,25 @@ class Participant:
         return self
 
     def train(self, order: Train) -> None:
-        self.send(Update(run=self.run, round=order.round, seconds=0.5), tiny.update(self.name, order.round))
+        update = Update(run=self.run, round=order.round, seconds=0.5)
+        # False: the daemon is gone; whoever killed it knows.
+        self.socket.send(encode(update, tiny.update(self.name, order.round)))
+
+    def frames(self, message: Message, parameters: Parameters | None = None) -> list[bytes]:
+        """As it would be sent; an update without parameters gets some."""
+        if isinstance(message, Update) and parameters is None:
+            parameters = tiny.parameters_of(0.0)
+        return [bytes(frame) for frame in encode(message, parameters)]
+
+    def come_back(self) -> None:
+        """Join again, once there is a connection again."""
+        assert self.socket.raw.poll(PATIENCE_MS, zmq.POLLOUT)
+        while self.socket.receive() is not None:
+            pass
+        self.join().ready()
 
     def close(self) -> None:
+        """As when its process is killed."""
         self.socket.close(0)
 
 
@@ -144,11 +172,15 @@ def zmq_context() -> Iterator[zmq.Context[zmq.Socket[bytes]]]:
         context.destroy(linger=0)
 
 
-Work = Callable[[Participant, AnyMessage, Parameters | None], None]
+Measure = Callable[[Participant, Evaluate, Parameters], None]
 
 
 def train_all(
-    participants: list[Participant], until: Callable[[], bool], evaluate: Work | None = None
+    participants: list[Participant],
+    until: Callable[[], bool],
+    *,
+    evaluate: Measure | None = None,
+    goodbye: Callable[[Shutdown], object] | None = None,
 ) -> None:
     """Answer every order of every participant until ``until()`` is true."""
     poller = zmq.Poller()
@@ -161,11 +193,12 @@ def train_all(
         assert time.monotonic() < ends, "the participants were not done in time"
         for raw, _ in poller.poll(20):
             participant = by_socket[raw]
-            frames = participant.socket.receive()
-            if frames is None:
-                continue
-            decoded = decode(frames, tiny.MANIFEST)
-            if isinstance(decoded.message, Train):
-                participant.train(decoded.message)
-            elif isinstance(decoded.message, Evaluate) and evaluate is not None:
-                evaluate(participant, decoded.message, decoded.parameters)
+            while (frames := participant.socket.receive()) is not None:
+                decoded = decode(frames, tiny.MANIFEST)
+                match decoded.message:
+                    case Train() as order:
+                        participant.train(order)
+                    case Evaluate() as order if evaluate is not None and decoded.parameters is not None:
+                        evaluate(participant, order, decoded.parameters)
+                    case Shutdown() as last_word if goodbye is not None:
+                        goodbye(last_word)

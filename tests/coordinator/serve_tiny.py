@@ -1,4 +1,4 @@
-"""``python -m tests.coordinator.serve_tiny SCENARIO RUN_DIR [--resume]``: the daemon with the tiny model."""
+"""The daemon with the tiny model: ``python -m tests.coordinator.serve_tiny SCENARIO RUN_DIR BIND [--resume]``."""
 
 import sys
 from pathlib import Path
@@ -15,7 +15,7 @@ def main() -> int:
     settings = Settings(
         scenario=load_scenario(path),
         name=path.stem,
-        bind="tcp://127.0.0.1:*",
+        bind=sys.argv[3],
         run_dir=run_dir,
         resume="--resume" in sys.argv,
     )

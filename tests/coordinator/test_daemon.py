@@ -1,29 +1,344 @@
 """The daemon as a process, with scripted participants on loopback."""
 
+import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import zmq
 
+from coordinator.aggregation import UpdateSum
+from coordinator.checkpoints import CheckpointStore
+from protocol.manifest import Parameters
+from protocol.messages import (
+    Evaluate,
+    EvaluationReport,
+    Heartbeat,
+    Join,
+    Refuse,
+    Rejected,
+    Shutdown,
+    Train,
+    Update,
+    Welcome,
+)
+from protocol.scenario import Evaluation
 from tests.coordinator import tiny
-from tests.coordinator.processes import DaemonProcess, Participant, train_all, zmq_context
+from tests.coordinator.processes import DaemonProcess, JournalLine, Participant, train_all, zmq_context
 
 NAMES = ["ann", "bob", "cid", "dee"]
+Context = zmq.Context[zmq.Socket[bytes]]
 
 
 @pytest.fixture
-def context() -> Iterator[zmq.Context[zmq.Socket[bytes]]]:
+def context() -> Iterator[Context]:
     with zmq_context() as context:
         yield context
 
 
-def test_a_run_goes_through_all_rounds_and_says_goodbye(
-    tmp_path: Path, context: zmq.Context[zmq.Socket[bytes]]
-) -> None:
-    daemon = DaemonProcess(tiny.scenario(rounds=3), tmp_path / "run")
-    participants = [Participant(context, daemon.endpoint, name).join().ready() for name in NAMES]
+def enter(context: Context, daemon: DaemonProcess, *names: str) -> list[Participant]:
+    endpoint = daemon.endpoint
+    return [Participant(context, endpoint, name).join().ready() for name in names]
+
+
+def finish(daemon: DaemonProcess, participants: list[Participant]) -> list[str]:
+    """Train to the end; the model digests by round."""
     train_all(participants, until=lambda: daemon.process.poll() is not None)
     code, said = daemon.end()
     assert code == 0, said
-    assert daemon.await_line("run_completed")["rounds"] == 3
+    assert "Traceback" not in said
+    return digests(daemon.journal())
+
+
+def digests(journal: list[JournalLine]) -> list[str]:
+    by_round = {line["round"]: line["model_digest"] for line in journal if line["event"] == "round_completed"}
+    return [by_round[number] for number in sorted(by_round)]
+
+
+class TestARun:
+    def test_goes_through_all_rounds_and_says_goodbye(self, tmp_path: Path, context: Context) -> None:
+        daemon = DaemonProcess(tiny.scenario(rounds=3), tmp_path / "run")
+        goodbyes: list[Shutdown] = []
+        participants = enter(context, daemon, *NAMES)
+        train_all(participants, until=lambda: len(goodbyes) == 4, goodbye=goodbyes.append)
+        assert {message.reason for message in goodbyes} == {"the run is complete"}
+        assert not any(message.failed for message in goodbyes)
+        assert daemon.end()[0] == 0
+        assert daemon.await_line("run_completed")["rounds"] == 3
+
+    def test_leaves_what_a_reader_relies_on(self, tmp_path: Path, context: Context) -> None:
+        daemon = DaemonProcess(tiny.scenario(rounds=3), tmp_path / "run")
+        finish(daemon, enter(context, daemon, *NAMES))
+        journal = daemon.journal()
+        run = journal[0]["run"]
+        assert all(line["run"] == run and {"timestamp", "level"} <= line.keys() for line in journal)
+        first = daemon.await_line("run_started")
+        assert first["endpoint"].startswith("tcp://127.0.0.1:")
+        assert (first["seed"], first["rounds"], first["parameters"]) == (1, 3, 8)
+        assert first["versions"].keys() == {"fedmeta", "protocol", "python"}
+        last = daemon.await_line("round_completed", round=3)
+        assert (last["received"], last["rejected"]) == (4, 0)
+        assert last["bytes_in"] >= 4 * 40
+        assert last["bytes_out"] >= 4 * 40
+        assert last["model_digest"] == daemon.await_line("run_completed")["model_digest"]
+        files = sorted(str(path.relative_to(tmp_path / "run")) for path in (tmp_path / "run").rglob("*.*"))
+        assert files == [
+            "checkpoints/round-000002.json", "checkpoints/round-000002.safetensors",
+            "checkpoints/round-000003.json", "checkpoints/round-000003.safetensors",
+            "coordinator.lock", "journal.jsonl", "scenario.toml", "split.json",
+        ]  # fmt: skip
+
+    def test_the_model_on_disk_is_the_mean_of_the_updates(self, tmp_path: Path, context: Context) -> None:
+        scenario = tiny.scenario(rounds=2)
+        daemon = DaemonProcess(scenario, tmp_path / "run")
+        finish(daemon, enter(context, daemon, *NAMES))
+        model = tiny.initial_parameters(scenario)
+        for number in (1, 2):
+            total = UpdateSum(tiny.MANIFEST)
+            for name in NAMES:
+                total.add(tiny.update(name, number))
+            model = total.step(model, scenario.federation.server_rate.at(number))
+        found, _ = CheckpointStore(tmp_path / "run" / "checkpoints", lambda _: True).newest()
+        assert found is not None
+        assert found.model.digest() == model.digest()
+
+    def test_an_auditor_gets_the_models_of_due_rounds(self, tmp_path: Path, context: Context) -> None:
+        scenario = tiny.scenario(rounds=4).model_copy(update={"evaluation": Evaluation(every=2)})
+        daemon = DaemonProcess(scenario, tmp_path / "run")
+        auditor = Participant(context, daemon.endpoint, "aud", auditor=True).join().ready()
+        seen: dict[int, str] = {}
+
+        def measure(participant: Participant, order: Evaluate, model: Parameters) -> None:
+            seen[order.round] = model.digest()
+            run = participant.run
+            participant.send(EvaluationReport(run=run, round=order.round, seconds=1.0, measurements=()))
+
+        participants = enter(context, daemon, *NAMES)
+        # The auditor is asleep until the last round is over: it gets models that are only on disk by then.
+        train_all(participants, until=lambda: completed(daemon, 4))
+        train_all([auditor], until=lambda: daemon.process.poll() is not None, evaluate=measure)
+        by_round = digests(daemon.journal())
+        assert seen == {
+            0: tiny.initial_parameters(scenario).digest(), 2: by_round[1], 4: by_round[3],
+        }  # fmt: skip
+
+
+class TestAKilledCoordinator:
+    def test_goes_on_to_the_same_model(self, tmp_path: Path, context: Context) -> None:
+        scenario = tiny.scenario(rounds=8, checkpoint_every=3)
+        undisturbed = DaemonProcess(scenario, tmp_path / "undisturbed")
+        expected = finish(undisturbed, enter(context, undisturbed, *NAMES))
+
+        killed = DaemonProcess(scenario, tmp_path / "run")
+        participants = enter(context, killed, *NAMES)
+        train_all(participants, until=lambda: stored(killed, 3) and completed(killed, 4))
+        killed.process.send_signal(signal.SIGKILL)
+        killed.end()
+        resumed = DaemonProcess(scenario, tmp_path / "run", resume=True)
+        assert resumed.await_line("run_resumed")["round"] in (3, 6)
+        assert resumed.await_line("run_resumed")["run"] == killed.journal()[0]["run"]
+        assert finish(resumed, enter(context, resumed, *reversed(NAMES))) == expected
+
+    def test_before_its_first_checkpoint_it_begins_again(self, tmp_path: Path, context: Context) -> None:
+        scenario = tiny.scenario(rounds=2)
+        killed = DaemonProcess(scenario, tmp_path / "run")
+        enter(context, killed, *NAMES)
+        killed.await_line("round_started")
+        killed.process.kill()
+        killed.end()
+        resumed = DaemonProcess(scenario, tmp_path / "run", resume=True)
+        assert len(finish(resumed, enter(context, resumed, *NAMES))) == 2
+
+    def test_a_damaged_checkpoint_falls_back_to_the_one_before(
+        self, tmp_path: Path, context: Context
+    ) -> None:
+        scenario = tiny.scenario(rounds=8, checkpoint_every=2)
+        undisturbed = DaemonProcess(scenario, tmp_path / "undisturbed")
+        expected = finish(undisturbed, enter(context, undisturbed, *NAMES))
+
+        killed = DaemonProcess(scenario, tmp_path / "run")
+        train_all(enter(context, killed, *NAMES), until=lambda: stored(killed, 4))
+        killed.process.kill()
+        killed.end()
+        newest = max((tmp_path / "run" / "checkpoints").glob("*.safetensors"))
+        os.truncate(newest, 20)
+        resumed = DaemonProcess(scenario, tmp_path / "run", resume=True)
+        assert newest.stem in resumed.await_line("checkpoint_damaged")["path"]
+        assert finish(resumed, enter(context, resumed, *NAMES)) == expected
+
+    def test_participants_find_it_again_on_the_same_port(self, tmp_path: Path, context: Context) -> None:
+        scenario = tiny.scenario(rounds=6, checkpoint_every=1)
+        killed = DaemonProcess(scenario, tmp_path / "run")
+        endpoint = killed.endpoint
+        participants = enter(context, killed, *NAMES)
+        train_all(participants, until=lambda: stored(killed, 2))
+        killed.process.kill()
+        killed.end()
+        resumed = DaemonProcess(scenario, tmp_path / "run", resume=True, bind=endpoint)
+        for participant in participants:
+            participant.come_back()
+        assert len(finish(resumed, participants)) == 6
+
+
+class TestAnInterruptedCoordinator:
+    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+    def test_stores_the_last_completed_round_and_ends_with_130(
+        self, tmp_path: Path, context: Context, number: signal.Signals
+    ) -> None:
+        scenario = tiny.scenario(rounds=500, checkpoint_every=1000)
+        daemon = DaemonProcess(scenario, tmp_path / "run")
+        participants = enter(context, daemon, *NAMES)
+        train_all(participants, until=lambda: completed(daemon, 3))
+        daemon.process.send_signal(number)
+        code, said = daemon.end()
+        assert code == 130
+        assert "Traceback" not in said
+        line = daemon.await_line("run_interrupted")
+        assert line["reason"] == number.name
+        assert daemon.await_line("checkpoint_written", round=line["round"])
+        resumed = DaemonProcess(scenario, tmp_path / "run", resume=True)
+        assert resumed.await_line("run_resumed")["round"] == line["round"]
+        resumed.process.terminate()
+        resumed.end()
+
+    def test_sends_no_shutdown(self, tmp_path: Path, context: Context) -> None:
+        daemon = DaemonProcess(tiny.scenario(), tmp_path / "run")
+        (ann,) = enter(context, daemon, "ann")
+        daemon.await_line("participant_ready")
+        daemon.process.terminate()
+        assert daemon.end()[0] == 130
+        assert ann.socket.receive() is None
+
+
+class TestAFullDisk:
+    def test_that_takes_no_more_journal_ends_the_run_with_one_line(
+        self, tmp_path: Path, context: Context
+    ) -> None:
+        daemon = DaemonProcess(tiny.scenario(rounds=500), tmp_path / "run", largest_file=6000)
+        participants = enter(context, daemon, *NAMES)
+        train_all(participants, until=lambda: daemon.process.poll() is not None)
+        code, said = daemon.end()
+        assert code == 3
+        assert "journal.jsonl: cannot write" in said.splitlines()[-1]
+        assert "Traceback" not in said
+
+    def test_that_takes_no_more_checkpoints_tells_everybody(self, tmp_path: Path, context: Context) -> None:
+        daemon = DaemonProcess(tiny.scenario(rounds=500, checkpoint_every=5), tmp_path / "run")
+        participants = enter(context, daemon, *NAMES)
+        train_all(participants, until=lambda: stored(daemon, 5))
+        checkpoints = tmp_path / "run" / "checkpoints"
+        checkpoints.rename(tmp_path / "aside")
+        checkpoints.write_text("not a directory")
+        failed: list[Shutdown] = []
+        train_all(participants, until=lambda: daemon.process.poll() is not None, goodbye=failed.append)
+        code, said = daemon.end()
+        assert code == 3
+        assert "cannot write" in said.splitlines()[-1]
+        assert "--resume" in said.splitlines()[-1]
+        assert daemon.await_line("run_failed")["reason"] == said.splitlines()[-1]
+        assert failed
+        assert all(message.failed for message in failed)
+
+
+class TestTheRunDirectory:
+    def test_with_a_run_in_it_is_not_overwritten(self, tmp_path: Path, context: Context) -> None:
+        scenario = tiny.scenario(rounds=1)
+        daemon = DaemonProcess(scenario, tmp_path / "run")
+        finish(daemon, enter(context, daemon, *NAMES))
+        before = (tmp_path / "run" / "journal.jsonl").read_text()
+        code, said = DaemonProcess(scenario, tmp_path / "run").end()
+        assert code == 2
+        assert "holds a run already" in said
+        assert "--resume" in said
+        assert (tmp_path / "run" / "journal.jsonl").read_text() == before
+
+    def test_belongs_to_one_coordinator(self, tmp_path: Path) -> None:
+        daemon = DaemonProcess(tiny.scenario(), tmp_path / "run")
+        daemon.await_line("run_started")
+        code, said = DaemonProcess(tiny.scenario(), tmp_path / "run", resume=True).end()
+        assert code == 2
+        assert "another coordinator is running here" in said
+        daemon.process.terminate()
+        daemon.end()
+
+    def test_without_a_run_cannot_be_resumed(self, tmp_path: Path) -> None:
+        code, said = DaemonProcess(tiny.scenario(), tmp_path / "run", resume=True).end()
+        assert code == 2
+        assert "holds no run" in said
+
+    def test_is_resumed_only_with_its_own_scenario(self, tmp_path: Path) -> None:
+        daemon = DaemonProcess(tiny.scenario(), tmp_path / "run")
+        daemon.await_line("run_waiting")
+        daemon.process.terminate()
+        daemon.end()
+        code, said = DaemonProcess(tiny.scenario(seed=2), tmp_path / "run", resume=True).end()
+        assert code == 2
+        assert "another federation.seed (1, not 2)" in said
+
+    def test_of_a_completed_run_has_nothing_left_to_do(self, tmp_path: Path, context: Context) -> None:
+        scenario = tiny.scenario(rounds=1)
+        daemon = DaemonProcess(scenario, tmp_path / "run")
+        finish(daemon, enter(context, daemon, *NAMES))
+        before = daemon.journal()
+        assert DaemonProcess(scenario, tmp_path / "run", resume=True).end()[0] == 0
+        assert daemon.journal() == before
+
+
+class TestBadInput:
+    def test_never_stops_the_daemon_nor_changes_the_model(self, tmp_path: Path, context: Context) -> None:
+        scenario = tiny.scenario(rounds=2)
+        undisturbed = DaemonProcess(scenario, tmp_path / "undisturbed")
+        expected = finish(undisturbed, enter(context, undisturbed, *NAMES))
+        daemon = DaemonProcess(scenario, tmp_path / "run")
+        participants = enter(context, daemon, *NAMES)
+        ann = participants[0]
+        order = ann.expect(Train)
+        nan = tiny.parameters_of(float("nan"))
+        header = Update(run=ann.run, round=1, seconds=0.1)
+        for frames, reason in [
+            ([b""], "malformed"),
+            ([b"\xc1"], "malformed"),
+            ([bytes(range(100))], "malformed"),
+            (ann.frames(header)[:1], "wrong_size"),
+            ([*ann.frames(header)[:2], b"123"], "wrong_size"),
+            (ann.frames(header, nan), "non_finite"),
+            (ann.frames(header, tiny.parameters_of(1e6)), "out_of_range"),
+        ]:
+            ann.send_raw(frames)
+            assert ann.expect(Rejected).reason == reason
+        ann.train(order)
+        assert finish(daemon, participants) == expected
+        line = daemon.await_line("round_completed", round=1)
+        assert line["rejections"] == {"malformed": 3, "non_finite": 1, "out_of_range": 1, "wrong_size": 2}
+
+    def test_a_stranger_is_told_to_join(self, tmp_path: Path, context: Context) -> None:
+        daemon = DaemonProcess(tiny.scenario(), tmp_path / "run")
+        stranger = Participant(context, daemon.endpoint, "eve")
+        stranger.send(Heartbeat(run="0" * 16))
+        assert stranger.expect(Refuse).reason == "not_joined"
+        daemon.process.terminate()
+        daemon.end()
+
+    def test_a_name_is_free_again_once_its_process_was_killed(self, tmp_path: Path, context: Context) -> None:
+        daemon = DaemonProcess(tiny.scenario(), tmp_path / "run")
+        (ann,) = enter(context, daemon, "ann")
+        twin = Participant(context, daemon.endpoint, "ann")
+        twin.send(Join(name="ann", auditor=False, software="test"))
+        assert twin.expect(Refuse).reason == "name_taken"
+        ann.close()
+        while True:  # until libzmq has noticed
+            twin.send(Join(name="ann", auditor=False, software="test"))
+            if isinstance(twin.receive()[0], Welcome):
+                break
+        assert daemon.await_line("participant_lost")["participant"] == "ann"
+        daemon.process.terminate()
+        daemon.end()
+
+
+def completed(daemon: DaemonProcess, number: int) -> bool:
+    return any(line["event"] == "round_completed" and line["round"] >= number for line in daemon.journal())
+
+
+def stored(daemon: DaemonProcess, number: int) -> bool:
+    return any(line["event"] == "checkpoint_written" and line["round"] >= number for line in daemon.journal())

@@ -2,7 +2,7 @@
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from coordinator.aggregation import UpdateSum
 from coordinator.journal import RoundCompleted, RoundStarted, UpdateAccepted
@@ -12,7 +12,7 @@ from tests.coordinator.bench import Bench
 NAMES = ["ann", "bob", "cid", "dee", "eve"]
 MIN_UPDATES = 2
 SCENARIO = tiny.scenario(
-    rounds=4, participants=3, selected=3, min_updates=MIN_UPDATES, attempts=2, checkpoint_every=1
+    rounds=12, participants=3, selected=3, min_updates=MIN_UPDATES, attempts=2, checkpoint_every=1
 )
 
 
@@ -23,6 +23,10 @@ class AnyFederation(RuleBasedStateMachine):
 
     def there(self) -> list[str]:
         return [member.name for member in self.bench.federation.membership.ready_trainers()]
+
+    @initialize()
+    def the_first_round_begins(self) -> None:
+        self.bench.ready(*NAMES[:3])
 
     @rule(name=st.sampled_from(NAMES))
     def becomes_ready(self, name: str) -> None:
@@ -40,11 +44,26 @@ class AnyFederation(RuleBasedStateMachine):
     def sends_an_update(self, name: str, off: int) -> None:
         self.bench.update(name, max(0, self.bench.federation.rounds.current + off))
 
+    @precondition(lambda self: self.bench.selected & set(self.there()))
+    @rule(which=st.integers(0, 2), again=st.booleans())
+    def one_that_was_asked_answers(self, which: int, again: bool) -> None:
+        names = sorted(self.bench.selected & set(self.there()))
+        name, number = names[which % len(names)], self.bench.federation.rounds.current
+        self.bench.update(name, number)
+        if again:
+            self.bench.update(name, number)
+
+    @precondition(lambda self: self.there())
+    @rule()
+    def all_that_were_asked_answer(self) -> None:
+        for name in sorted(self.bench.selected & set(self.there())):
+            self.bench.update(name)
+
     @rule(seconds=st.sampled_from([1.0, 30.0, 61.0]))
     def time_passes(self, seconds: float) -> None:
         self.bench.after(seconds)
 
-    @precondition(lambda self: not self.bench.finished)
+    @precondition(lambda self: self.there() and not self.bench.finished)
     @rule()
     def the_coordinator_is_killed(self) -> None:
         """It goes on from its newest checkpoint; all connections are new."""
@@ -96,7 +115,7 @@ class AnyFederation(RuleBasedStateMachine):
     def teardown(self) -> None:
         """As long as updates keep coming, the run ends."""
         self.bench.ready(*NAMES)
-        for _ in range(40):
+        for _ in range(80):
             for name in sorted(self.bench.selected):
                 self.bench.update(name)
             self.bench.after(20.0)
@@ -106,5 +125,5 @@ class AnyFederation(RuleBasedStateMachine):
         self.the_model_depends_only_on_whose_updates_are_in_it()
 
 
-AnyFederation.TestCase.settings = settings(max_examples=30, stateful_step_count=30, deadline=None)
+AnyFederation.TestCase.settings = settings(max_examples=100, stateful_step_count=30, deadline=None)
 TestAnyFederation = AnyFederation.TestCase
