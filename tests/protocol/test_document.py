@@ -1,0 +1,255 @@
+"""docs/PROTOCOL.md says what the code does."""
+
+import ast
+import hashlib
+import re
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import get_args
+
+import numpy as np
+import pytest
+import zmq
+from pydantic import BaseModel
+
+from protocol import header
+from protocol.codec import decode, encode
+from protocol.manifest import MAX_PARAMETERS, Manifest, Parameters, ParameterSpec
+from protocol.messages import (
+    Accepted,
+    BackdoorAccuracy,
+    Evaluate,
+    EvaluationReport,
+    Heartbeat,
+    Interval,
+    Join,
+    Leave,
+    Measurement,
+    Message,
+    Ready,
+    RefuseReason,
+    Rejected,
+    RejectReason,
+    Share,
+    Shutdown,
+    Train,
+    Update,
+    Welcome,
+)
+from protocol.scenario import SplitSizes
+from protocol.sockets import RouterSocket
+from protocol.split import ClassSplit, split_classes
+from tests.protocol import from_the_document
+from tests.protocol.from_the_document import Participant
+from tests.protocol.generated import MANIFEST, MESSAGE_TYPES, PARAMETERS
+
+DOCUMENT = (Path(__file__).parents[2] / "docs" / "PROTOCOL.md").read_text(encoding="utf-8")
+SECTIONS = {
+    title.strip("`"): body
+    for title, body in re.findall(r"^#{2,3} (.+?)\n(.*?)(?=^#{2,3} |\Z)", DOCUMENT, re.MULTILINE | re.DOTALL)
+}
+PARTS: dict[str, type[BaseModel]] = {
+    "Manifest": Manifest,
+    "Parameter": ParameterSpec,
+    "Share": Share,
+    "Class split": ClassSplit,
+    "Measurement": Measurement,
+    "Backdoor accuracy": BackdoorAccuracy,
+    "Interval": Interval,
+}
+RUN = "0123abcd"
+
+
+def first_column(section: str) -> list[str]:
+    return re.findall(r"^\| `(\w+)` \|", SECTIONS[section], re.MULTILINE)
+
+
+# Completeness
+
+
+@pytest.mark.parametrize("kind", MESSAGE_TYPES, ids=lambda kind: kind.__name__)
+def test_every_message_is_described_with_its_fields(kind: type[Message]) -> None:
+    fields = [name for name in kind.model_fields if name not in ("version", "type")]
+    assert first_column(kind.model_fields["type"].default) == fields
+
+
+def test_what_every_header_has_is_described() -> None:
+    assert first_column("Framing") == ["version", "type"]
+
+
+@pytest.mark.parametrize("section", PARTS)
+def test_every_part_of_a_message_is_described_with_its_fields(section: str) -> None:
+    assert first_column(section) == list(PARTS[section].model_fields)
+
+
+def test_every_reason_is_described() -> None:
+    assert first_column("Reasons to refuse") == list(get_args(RefuseReason))
+    assert first_column("Reasons to reject") == list(get_args(RejectReason))
+
+
+def test_the_limits_of_a_header_are_those_of_the_code() -> None:
+    limits = re.findall(r"^\| [^|]+ \| (\d+) \|$", SECTIONS["Framing"], re.MULTILINE)
+    assert [int(limit) for limit in limits] == [
+        header.MAX_HEADER_BYTES,
+        header.MAX_ELEMENTS,
+        header.MAX_DEPTH,
+        header.MAX_MAP_KEYS,
+    ]
+    assert MAX_PARAMETERS == 2**33
+
+
+def test_links_within_the_document_lead_somewhere() -> None:
+    anchors = {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in SECTIONS}
+    assert set(re.findall(r"\(#([^)]+)\)", DOCUMENT)) <= anchors
+
+
+# The examples
+
+
+def test_the_example_of_a_frame_is_right() -> None:
+    (frame,) = encode(Heartbeat(run=RUN))
+    assert bytes(frame).hex(" ") in DOCUMENT
+
+
+def test_the_example_of_digests_is_right() -> None:
+    manifest = Manifest(
+        parameters=(
+            ParameterSpec(name="block1.weight", shape=(2, 3)),
+            ParameterSpec(name="temperature", shape=(), dtype="float64"),
+            ParameterSpec(name="head.bias", shape=(2,)),
+        )
+    )
+    parameters = Parameters.from_arrays(
+        manifest,
+        {
+            "block1.weight": np.array([[0, 1, 2], [3, 4, 5]]),
+            "temperature": np.array(10),
+            "head.bias": np.array([-1, 0.5]),
+        },
+    )
+    example = dict(re.findall(r"^(\w+ \w+)   +(\S+)$", SECTIONS["Example"], re.MULTILINE))
+    canonical = example.pop("canonical JSON")
+    assert hashlib.sha256(canonical.encode("ascii")).hexdigest() == manifest.digest
+    float32, float64 = parameters.frames()
+    assert example == {
+        "manifest digest": manifest.digest,
+        "float32 frame": float32.hex(),
+        "float64 frame": float64.hex(),
+        "model digest": parameters.digest(),
+    }
+    assert from_the_document.digest_of(manifest.model_dump()) == manifest.digest
+
+
+def test_names_outside_ascii_have_the_digest_that_the_document_defines() -> None:
+    manifest = Manifest(parameters=(ParameterSpec(name='ü"\\\x7f\n😀/', shape=(1,)),))
+    assert from_the_document.digest_of(manifest.model_dump()) == manifest.digest
+
+
+def test_the_class_split_is_drawn_as_described() -> None:
+    names = [f"class {i}" for i in range(40)]
+    digest = hashlib.blake2b(b'[7,"split"]', digest_size=8).digest()
+    draw = np.random.Generator(np.random.PCG64(int.from_bytes(digest, "little") >> 1))
+    left = [sorted(names)[i] for i in draw.permutation(len(names))]
+    sizes = SplitSizes(test=6, validation=5, backdoor=2, target=1)
+    expected = {}
+    for purpose, count in (("target", 1), ("backdoor", 2), ("test", 6), ("validation", 5), ("train", 26)):
+        expected[purpose], left = tuple(left[:count]), left[count:]
+    assert split_classes(names, sizes, 7).model_dump() == expected
+
+
+# A participant that was written from it
+
+
+@pytest.fixture
+def router() -> Iterator[RouterSocket]:
+    with zmq.Context() as context:
+        made = RouterSocket(context, "tcp://127.0.0.1:*", manifest=MANIFEST)
+        yield made
+        made.close(1)
+
+
+class Coordinator:
+    """One side of the conversation in the test's own words, with the project's codec and socket."""
+
+    def __init__(self, router: RouterSocket) -> None:
+        self._router = router
+        self._peer = b""
+        self.parameters: Parameters | None = None
+
+    def says(self, message: Message, parameters: Parameters | None = None) -> None:
+        assert self._router.send(self._peer, encode(message, parameters))
+
+    def hears(self) -> Message:
+        assert self._router.raw.poll(5000)
+        received = self._router.receive()
+        assert received is not None
+        self._peer, frames = received
+        decoded = decode(frames, MANIFEST)
+        self.parameters = decoded.parameters
+        return decoded.message
+
+
+def test_the_participant_imports_nothing_of_the_project() -> None:
+    tree = ast.parse(Path(from_the_document.__file__).read_text(encoding="utf-8"))
+    modules = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+    modules |= {str(node.module) for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    assert not {module.split(".")[0] for module in modules} & {
+        "protocol",
+        "coordinator",
+        "participant",
+        "deploy",
+        "tests",
+    }
+
+
+def test_it_joins_trains_and_ends_with_the_run(router: RouterSocket) -> None:
+    participant = Participant(router.endpoint, "ann")
+    coordinator = Coordinator(router)
+    with ThreadPoolExecutor(1) as pool:
+        run = pool.submit(participant.take_part)
+        joined = coordinator.hears()
+        assert isinstance(joined, Join)
+        assert (joined.name, joined.auditor, joined.share) == ("ann", False, None)
+
+        coordinator.says(Welcome(run=RUN, round=1, scenario="", manifest=MANIFEST))
+        ready = coordinator.hears()
+        assert isinstance(ready, Ready)
+        assert ready.manifest_digest == MANIFEST.digest
+        assert ready.split.train == ("a", "b", "c")
+        assert coordinator.hears() == Heartbeat(run=RUN)
+        coordinator.says(Heartbeat(run=RUN))
+
+        share = Share(index=0, count=1)
+        coordinator.says(Train(run=RUN, round=1, share=share, previous=0, keep_from=0), PARAMETERS)
+        assert coordinator.hears() == Update(run=RUN, round=1, seconds=0.5)
+        assert coordinator.parameters is not None
+        for name, values in coordinator.parameters.arrays().items():
+            np.testing.assert_allclose(values, -PARAMETERS.arrays()[name] / 2)
+        coordinator.says(Accepted(run=RUN, round=1))
+        coordinator.says(Rejected(run=None, round=None, reason="unexpected"))
+        coordinator.says(Shutdown(run=RUN, failed=False, reason="the run is complete"))
+        assert coordinator.hears() == Leave(run=RUN, reason="the run is over")
+        run.result(timeout=10)
+    assert participant.log == ["welcome", "heartbeat", "train", "accepted", "rejected", "shutdown"]
+
+
+def test_it_measures_as_an_auditor(router: RouterSocket) -> None:
+    participant = Participant(router.endpoint, "eve", auditor=True)
+    coordinator = Coordinator(router)
+    with ThreadPoolExecutor(1) as pool:
+        run = pool.submit(participant.take_part)
+        joined = coordinator.hears()
+        assert isinstance(joined, Join)
+        assert joined.auditor
+        coordinator.says(Welcome(run=RUN, round=5, scenario="", manifest=MANIFEST))
+        assert isinstance(coordinator.hears(), Ready)
+        assert isinstance(coordinator.hears(), Heartbeat)
+        coordinator.says(Evaluate(run=RUN, round=4), PARAMETERS)
+        report = coordinator.hears()
+        assert isinstance(report, EvaluationReport)
+        assert report.round == 4
+        assert report.measurements[0].main_accuracy.mean == pytest.approx(1 / 6)
+        coordinator.says(Shutdown(run=RUN, failed=False, reason="the run is complete"))
+        assert coordinator.hears() == Leave(run=RUN, reason="the run is over")
+        run.result(timeout=10)
