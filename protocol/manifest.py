@@ -83,6 +83,8 @@ class Parameters:
     def from_frames(cls, manifest: Manifest, frames: Sequence[memoryview | bytes]) -> Self:
         """View received frames as parameters, without a copy.
 
+        The arrays of frames under 8 KiB may be unaligned: libzmq leaves them where they were received.
+
         Raises ValueError when number or sizes of the frames are not the manifest's.
         """
         sizes = tuple(memoryview(frame).nbytes for frame in frames)
