@@ -8,40 +8,30 @@ one ties them together and answers every message.
 from coordinator.admission import Refusal, join_refusal, ready_refusal
 from coordinator.attempt import Objection, update_objection
 from coordinator.effects import Effect, Finish, SaveSplit, Send, WriteCheckpoint
-from coordinator.evaluations import Evaluations
 from coordinator.journal import (
     CheckpointWritten,
-    Evaluated,
-    EvaluationSkipped,
     LostReason,
-    MessageRefused,
     ParticipantJoined,
     ParticipantLeft,
     ParticipantLost,
     ParticipantReady,
-    ParticipantRefused,
     RoundCompleted,
     RunCompleted,
-    UpdateRejected,
 )
 from coordinator.keeping import Keeping
+from coordinator.measuring import Measuring
 from coordinator.membership import Member, Membership
 from coordinator.refusals import Refusals
 from coordinator.rounds import Phase, Rounds
 from coordinator.state import FederationState
 from protocol.manifest import Manifest
 from protocol.messages import (
-    Accepted,
     AnyMessage,
-    Evaluate,
     EvaluationReport,
     Heartbeat,
     Join,
     Leave,
     Ready,
-    Refuse,
-    Rejected,
-    RejectReason,
     Shutdown,
     Update,
     Welcome,
@@ -68,14 +58,13 @@ class Federation:
         self.run = state.run
         self.membership = Membership()
         self.rounds = Rounds(scenario.federation, self.membership, state)
-        self.evaluations = Evaluations(state.evaluations)
+        self.measuring = Measuring(scenario, self.membership, state)
         self._scenario = scenario
         self._text = dump_scenario(scenario)
         self._manifest = manifest
         self._split = split
         self._refusals = Refusals()
         self._keeping = Keeping(state)
-        self._auditor_seen = state.auditor_seen
         self._elapsed_s = state.elapsed_s
         self._started = now
         self._ticked = now
@@ -86,8 +75,7 @@ class Federation:
     def start(self, now: float) -> list[Effect]:
         effects: list[Effect] = []
         if not self.rounds.shares:
-            if self._due(0):
-                self.evaluations.add(0)
+            self.measuring.completed(0)
             effects.append(self._checkpoint(now, needed=True))
         return effects + self.rounds.begin(now) + self._finish(now)
 
@@ -100,8 +88,8 @@ class Federation:
             shares=dict(self.rounds.shares),
             previous=dict(self.rounds.previous),
             keep_from=dict(self.rounds.keep_from),
-            evaluations=self.evaluations.outstanding,
-            auditor_seen=self._auditor_seen,
+            evaluations=self.measuring.evaluations.outstanding,
+            auditor_seen=self.measuring.auditor_seen,
             elapsed_s=self._elapsed_s + (now - self._started),
             completed=self._completed,
         )
@@ -159,7 +147,7 @@ class Federation:
             return effects
         # A repeated join starts the conversation again; messages keep their order, so no ready is lost by it.
         self.membership.add(Member(join.name, peer, join.auditor, join.share, heard=now))
-        self._auditor_seen = self._auditor_seen or join.auditor
+        self.measuring.auditor_seen |= join.auditor
         welcome = Welcome(
             run=self.run, round=self.rounds.current, scenario=self._text, manifest=self._manifest
         )
@@ -218,7 +206,7 @@ class Federation:
         for member in self.membership.silent(now, rules.liveness_s):
             effects += self._lose(member, "silent")
         effects += self.rounds.tick(now)
-        return effects + self._assign() + self._finish(now)
+        return effects + self.measuring.assign() + self._finish(now)
 
     def round_closed(self, digest: str, now: float, *, bytes_in: int, bytes_out: int) -> list[Effect]:
         """The model of the round has been made; ``digest`` is its."""
@@ -239,11 +227,11 @@ class Federation:
                 server_rate=self._scenario.federation.server_rate.at(number),
             )
         ]
-        if self._due(number):
-            self.evaluations.add(number)
-        if self._due(number) or number % self._scenario.federation.checkpoint_every == 0:
-            effects.append(self._checkpoint(now, needed=self._due(number)))
-        return effects + self._assign() + self.rounds.begin(now) + self._finish(now)
+        self.measuring.completed(number)
+        due = self.measuring.due(number)
+        if due or number % self._scenario.federation.checkpoint_every == 0:
+            effects.append(self._checkpoint(now, needed=due))
+        return effects + self.measuring.assign() + self.rounds.begin(now) + self._finish(now)
 
     def checkpoint_written(
         self, state: FederationState, path: str, seconds: float, now: float
@@ -260,8 +248,7 @@ class Federation:
 
     def evaluation_lost(self, number: int, reason: str, now: float) -> list[Effect]:
         """The model of that round cannot be read any more."""
-        self.evaluations.settle(number)
-        return [EvaluationSkipped(number, reason), *self._assign(), *self._finish(now)]
+        return [*self.measuring.give_up(number, reason), *self.measuring.assign(), *self._finish(now)]
 
     def shut_down(self, *, failed: bool, reason: str) -> list[Effect]:
         last_word = Shutdown(run=self.run, failed=failed, reason=reason)
@@ -286,8 +273,8 @@ class Federation:
             effects.append(SaveSplit(ready.split))
         member.ready = True
         if member.auditor:
-            self.evaluations.release(member.name)  # it has started anew
-            return effects + self._assign()
+            self.measuring.evaluations.release(member.name)  # it has started anew
+            return effects + self.measuring.assign()
         gathering = self.rounds.phase is Phase.GATHERING
         effects += self.rounds.ready(member, now)
         if gathering and self.rounds.phase is not Phase.GATHERING:
@@ -296,30 +283,10 @@ class Federation:
         return effects
 
     def _evaluation(self, member: Member, report: EvaluationReport, now: float) -> list[Effect]:
-        if not member.auditor:
-            return self._reject(
-                member.peer, Objection("unexpected", f"{member.name} is no auditor"), now, report
-            )
-        if not self.evaluations.settle(report.round):
-            known = report.round <= self.rounds.completed and self._due(report.round)
-            reason: RejectReason = "duplicate" if known else "unexpected"
-            detail = f"no evaluation of round {report.round} is outstanding"
-            return self._reject(member.peer, Objection(reason, detail), now, report)
-        if self._finishing_since is not None:
-            self._finishing_since = now
-        effects: list[Effect] = [
-            Evaluated.of(measurement, report, member.name) for measurement in report.measurements
-        ]
-        effects.append(Send(member.peer, Accepted(run=self.run, round=report.round)))
-        return effects + self._assign() + self._finish(now)
-
-    def _assign(self) -> list[Effect]:
-        auditors = self.membership.ready_auditors()
-        peers = {auditor.name: auditor.peer for auditor in auditors}
-        return [
-            Send(peers[name], Evaluate(run=self.run, round=number))
-            for name, number in self.evaluations.assign(list(peers))
-        ]
+        objection = self.measuring.objection(member, report, self.rounds.completed)
+        if objection is not None:
+            return self._reject(member.peer, objection, now, report)
+        return self.measuring.take(member, report, now) + self._finish(now)
 
     def _finish(self, now: float) -> list[Effect]:
         """Once the rounds are over: wait for the measurements, then store the end of it."""
@@ -327,48 +294,30 @@ class Federation:
             return []
         if self._finishing_since is None:
             self._finishing_since = now
-        effects: list[Effect] = []
-        if self.evaluations.outstanding:
-            patience = self._scenario.evaluation.deadline_s
-            if self._auditor_seen and now - self._finishing_since <= patience:
-                return []
-            reason = f"no measurement for {patience:g} s" if self._auditor_seen else "no auditor has joined"
-            for number in self.evaluations.outstanding:
-                self.evaluations.settle(number)
-                effects.append(EvaluationSkipped(number, reason))
+        given_up = self.measuring.end(self._finishing_since, now)
+        if given_up is None:
+            return []
         self._completed = True
-        return [*effects, self._checkpoint(now, needed=True)]
+        return [*given_up, self._checkpoint(now, needed=True)]
 
     def _checkpoint(self, now: float, *, needed: bool) -> WriteCheckpoint:
         state = self.state(now)
         self._keeping.writing(state.round, state.previous)
         return WriteCheckpoint(state, needed)
 
-    def _due(self, number: int) -> bool:
-        return self._scenario.evaluation.due(number, self._scenario.federation.rounds)
-
     def _lose(self, member: Member, reason: LostReason) -> list[Effect]:
         self._forget(member)
-        return [ParticipantLost(self.rounds.current, member.name, reason), *self._assign()]
+        return [ParticipantLost(self.rounds.current, member.name, reason), *self.measuring.assign()]
 
     def _forget(self, member: Member) -> None:
         self.membership.remove(member)
-        self.evaluations.release(member.name)
+        self.measuring.evaluations.release(member.name)
 
     def _not_joined(self, peer: bytes, now: float) -> list[Effect]:
         return self._refuse(peer, None, Refusal("not_joined", "join first"), now)
 
     def _refuse(self, peer: bytes, name: str | None, refusal: Refusal, now: float) -> list[Effect]:
-        effects: list[Effect] = []
-        if self._refusals.count(name or peer.hex(), refusal.reason):
-            effects.append(
-                ParticipantRefused(name, refusal.reason, refusal.detail)
-                if name is not None
-                else MessageRefused(self.rounds.current, peer.hex(), refusal.reason, refusal.detail)
-            )
-        if self._refusals.may_answer(peer, now):
-            effects.append(Send(peer, Refuse(reason=refusal.reason, detail=refusal.detail)))
-        return effects
+        return self._refusals.refuse(peer, name, refusal, self.rounds.current, now)
 
     def _reject(
         self,
@@ -378,18 +327,4 @@ class Federation:
         about: Update | EvaluationReport | None = None,
     ) -> list[Effect]:
         member = self.membership.at(peer)
-        who = member.name if member is not None else peer.hex()
-        named = about.round if about is not None else None
-        effects: list[Effect] = []
-        if self._refusals.count(who, objection.reason):
-            effects.append(
-                UpdateRejected(self.rounds.current, who, objection.reason, objection.detail, named)
-                if isinstance(about, Update)
-                else MessageRefused(self.rounds.current, who, objection.reason, objection.detail)
-            )
-        if self._refusals.may_answer(peer, now):
-            run = about.run if about is not None else None
-            effects.append(
-                Send(peer, Rejected(run=run, round=named, reason=objection.reason, detail=objection.detail))
-            )
-        return effects
+        return self._refusals.reject(peer, member, objection, about, self.rounds.current, now)

@@ -2,6 +2,13 @@
 
 from collections import Counter, OrderedDict
 
+from coordinator.admission import Refusal
+from coordinator.attempt import Objection
+from coordinator.effects import Effect, Send
+from coordinator.journal import JournalEvent, MessageRefused, ParticipantRefused, UpdateRejected
+from coordinator.membership import Member
+from protocol.messages import EvaluationReport, Refuse, Rejected, Update
+
 MOST_PEERS = 4096
 ANSWERS = 20
 ANSWERS_PER_S = 5.0
@@ -9,24 +16,53 @@ MOST_SAID = 4096
 
 
 class Refusals:
-    """The count of refusals since the last completed round, and how much is said about them.
+    """Answers what is not taken, and keeps count of it since the last completed round.
 
     An answer to garbage costs its sender nothing, so each connection gets at most :data:`ANSWERS` in a
     burst and :data:`ANSWERS_PER_S` in the long run (a token bucket each; the longest unused is forgotten).
     """
 
     def __init__(self) -> None:
-        self.counts: Counter[str] = Counter()
+        self._counts: Counter[str] = Counter()
         self._said: set[tuple[str, str]] = set()
         self._tokens: OrderedDict[bytes, tuple[float, float]] = OrderedDict()
 
-    def count(self, who: str, reason: str) -> bool:
-        """Count one; whether it is worth a line in the journal (the first of its kind since the round)."""
-        self.counts[reason] += 1
-        if (who, reason) in self._said or len(self._said) >= MOST_SAID:
-            return False
-        self._said.add((who, reason))
-        return True
+    def refuse(
+        self, peer: bytes, name: str | None, refusal: Refusal, current: int, now: float
+    ) -> list[Effect]:
+        """Turn a connection away; ``name`` is the one that it asked for, if it did."""
+        event = (
+            MessageRefused(current, peer.hex(), refusal.reason, refusal.detail)
+            if name is None
+            else ParticipantRefused(name, refusal.reason, refusal.detail)
+        )
+        answer = Refuse(reason=refusal.reason, detail=refusal.detail)
+        return [*self._record(name or peer.hex(), refusal.reason, event), *self._answer(peer, answer, now)]
+
+    def reject(
+        self,
+        peer: bytes,
+        member: Member | None,
+        objection: Objection,
+        about: Update | EvaluationReport | None,
+        current: int,
+        now: float,
+    ) -> list[Effect]:
+        """Turn one message away; ``about`` is what it says, where that can be read."""
+        who = member.name if member is not None else peer.hex()
+        number = about.round if about is not None else None
+        event = (
+            UpdateRejected(current, who, objection.reason, objection.detail, number)
+            if isinstance(about, Update)
+            else MessageRefused(current, who, objection.reason, objection.detail)
+        )
+        answer = Rejected(
+            run=about.run if about is not None else None,
+            round=number,
+            reason=objection.reason,
+            detail=objection.detail,
+        )
+        return [*self._record(who, objection.reason, event), *self._answer(peer, answer, now)]
 
     def may_answer(self, peer: bytes, now: float) -> bool:
         tokens, since = self._tokens.pop(peer, (float(ANSWERS), now))
@@ -39,7 +75,17 @@ class Refusals:
 
     def next_round(self) -> dict[str, int]:
         """The counts by reason, which start again from nothing."""
-        counts = dict(sorted(self.counts.items()))
-        self.counts.clear()
+        counts = dict(sorted(self._counts.items()))
+        self._counts.clear()
         self._said.clear()
         return counts
+
+    def _record(self, who: str, reason: str, event: JournalEvent) -> list[Effect]:
+        self._counts[reason] += 1
+        if (who, reason) in self._said or len(self._said) >= MOST_SAID:
+            return []
+        self._said.add((who, reason))
+        return [event]
+
+    def _answer(self, peer: bytes, answer: Refuse | Rejected, now: float) -> list[Effect]:
+        return [Send(peer, answer)] if self.may_answer(peer, now) else []

@@ -19,6 +19,7 @@ from protocol.messages import (
     Evaluate,
     Heartbeat,
     Join,
+    Leave,
     Message,
     Ready,
     Shutdown,
@@ -200,5 +201,7 @@ def train_all(
                         participant.train(order)
                     case Evaluate() as order if evaluate is not None and decoded.parameters is not None:
                         evaluate(participant, order, decoded.parameters)
-                    case Shutdown() as last_word if goodbye is not None:
-                        goodbye(last_word)
+                    case Shutdown() as last_word:
+                        participant.send(Leave(run=participant.run, reason="the run is over"))
+                        if goodbye is not None:
+                            goodbye(last_word)

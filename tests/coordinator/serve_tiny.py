@@ -1,4 +1,4 @@
-"""The daemon with the tiny model: ``python -m tests.coordinator.serve_tiny SCENARIO RUN_DIR BIND [--resume]``."""
+"""The daemon with the tiny model: ``python -m tests.coordinator.serve_tiny SCENARIO RUN_DIR BIND``."""
 
 import sys
 from pathlib import Path

@@ -117,7 +117,7 @@ class TestARun:
         participants = enter(context, daemon, *NAMES)
         # The auditor is asleep until the last round is over: it gets models that are only on disk by then.
         train_all(participants, until=lambda: completed(daemon, 4))
-        train_all([auditor], until=lambda: daemon.process.poll() is not None, evaluate=measure)
+        train_all([auditor, *participants], until=lambda: daemon.process.poll() is not None, evaluate=measure)
         by_round = digests(daemon.journal())
         assert seen == {
             0: tiny.initial_parameters(scenario).digest(), 2: by_round[1], 4: by_round[3],
@@ -161,8 +161,8 @@ class TestAKilledCoordinator:
         train_all(enter(context, killed, *NAMES), until=lambda: stored(killed, 4))
         killed.process.kill()
         killed.end()
-        newest = max((tmp_path / "run" / "checkpoints").glob("*.safetensors"))
-        os.truncate(newest, 20)
+        newest = max((tmp_path / "run" / "checkpoints").glob("*.json"))
+        os.truncate(newest.with_suffix(".safetensors"), 20)
         resumed = DaemonProcess(scenario, tmp_path / "run", resume=True)
         assert newest.stem in resumed.await_line("checkpoint_damaged")["path"]
         assert finish(resumed, enter(context, resumed, *NAMES)) == expected

@@ -1,0 +1,73 @@
+"""Having models measured by auditors, beside the rounds, and how long the end of a run waits for it."""
+
+from coordinator.attempt import Objection
+from coordinator.effects import Effect, Send
+from coordinator.evaluations import Evaluations
+from coordinator.journal import Evaluated, EvaluationSkipped
+from coordinator.membership import Member, Membership
+from coordinator.state import FederationState
+from protocol.messages import Accepted, Evaluate, EvaluationReport, RejectReason
+from protocol.scenario import Scenario
+
+
+class Measuring:
+    """``auditor_seen``: whether one has ever joined, in this run as a whole."""
+
+    def __init__(self, scenario: Scenario, membership: Membership, state: FederationState) -> None:
+        self.evaluations = Evaluations(state.evaluations)
+        self.auditor_seen = state.auditor_seen
+        self._run = state.run
+        self._rules = scenario.evaluation
+        self._last = scenario.federation.rounds
+        self._membership = membership
+        self._progress_at: float | None = None
+
+    def due(self, number: int) -> bool:
+        return self._rules.due(number, self._last)
+
+    def completed(self, number: int) -> None:
+        """The model of that round exists (0: the initial one)."""
+        if self.due(number):
+            self.evaluations.add(number)
+
+    def assign(self) -> list[Effect]:
+        """Give what is to be measured to those who are idle."""
+        peers = {auditor.name: auditor.peer for auditor in self._membership.ready_auditors()}
+        return [
+            Send(peers[name], Evaluate(run=self._run, round=number))
+            for name, number in self.evaluations.assign(list(peers))
+        ]
+
+    def objection(self, member: Member, report: EvaluationReport, completed: int) -> Objection | None:
+        if not member.auditor:
+            return Objection("unexpected", f"{member.name} is no auditor")
+        if report.round in self.evaluations.outstanding:
+            return None
+        reason: RejectReason = (
+            "duplicate" if report.round <= completed and self.due(report.round) else "unexpected"
+        )
+        return Objection(reason, f"no evaluation of round {report.round} is outstanding")
+
+    def take(self, member: Member, report: EvaluationReport, now: float) -> list[Effect]:
+        """A report to which there is no objection."""
+        self.evaluations.settle(report.round)
+        self._progress_at = now
+        return [
+            *(Evaluated.of(measurement, report, member.name) for measurement in report.measurements),
+            Send(member.peer, Accepted(run=self._run, round=report.round)),
+            *self.assign(),
+        ]
+
+    def give_up(self, number: int, reason: str) -> list[Effect]:
+        self.evaluations.settle(number)
+        return [EvaluationSkipped(number, reason)]
+
+    def end(self, since: float, now: float) -> list[Effect] | None:
+        """The rounds are over ``since`` then. None: wait on; otherwise all is measured or given up."""
+        outstanding = self.evaluations.outstanding
+        reason = "no auditor has joined"
+        if outstanding and self.auditor_seen:
+            if now - max(since, self._progress_at or since) <= self._rules.deadline_s:
+                return None
+            reason = f"no measurement for {self._rules.deadline_s:g} s"
+        return [effect for number in outstanding for effect in self.give_up(number, reason)]
