@@ -30,7 +30,7 @@ from protocol.codec import CodecError, encode
 from protocol.codec import decode as decode_frames
 from protocol.errors import RunFailed
 from protocol.manifest import Parameters
-from protocol.messages import Evaluate, Heartbeat, Join, Train, Update
+from protocol.messages import Evaluate, Heartbeat, Join, Leave, Train, Update
 from protocol.sockets import RouterSocket
 
 MESSAGES_BETWEEN_TICKS = 256
@@ -87,6 +87,7 @@ class Daemon:
             if not self._finished:
                 self._stop_in_the_middle(self._wakeup.interrupted or "")
                 return Outcome.INTERRUPTED
+            self._see_off()
             return Outcome.COMPLETED
         except RunFailed as failure:
             self._fail(str(failure))
@@ -221,3 +222,20 @@ class Daemon:
         for effect in self._federation.shut_down(failed=True, reason=reason):
             if isinstance(effect, Send):
                 self._send(effect)
+        self._see_off()
+
+    def _see_off(self) -> None:
+        """Read on until everybody who was told of the end has left. A connection that is closed with
+        messages unread is reset, which can take our last words with it."""
+        there = {member.peer for member in self._federation.membership.everybody()}
+        deadline = time.monotonic() + LAST_WORDS_S
+        while there and (patience := deadline - time.monotonic()) > 0:
+            self._poller.poll(round(patience * 1000) + 1)
+            self._wakeup.drain()
+            for _ in range(MESSAGES_BETWEEN_TICKS):
+                received = self._socket.receive()
+                if received is None:
+                    break
+                with contextlib.suppress(CodecError):
+                    if isinstance(decode_frames(received[1], self._model.manifest).message, Leave):
+                        there.discard(received[0])

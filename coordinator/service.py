@@ -82,13 +82,14 @@ def _start(
         state, model = checkpoint.state, checkpoint.model
     if state.completed:
         return Outcome.COMPLETED
-    journal = Journal(open_log(directory.journal, console=settings.console, run=state.run))
-    for problem in damaged:
-        journal.write(CheckpointDamaged(problem.path.name, problem.reason))
-        store.discard(problem)
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
     try:
         socket = RouterSocket(context, settings.bind, manifest=model.manifest)
+        # Not before the socket: a port in use must leave nothing that looks like a run.
+        journal = Journal(open_log(directory.journal, console=settings.console, run=state.run))
+        for problem in damaged:
+            journal.write(CheckpointDamaged(problem.path.name, problem.reason))
+            store.discard(problem)
         journal.write(_first_line(settings, state, model, socket.endpoint, resumed=checkpoint is not None))
         federation = Federation(
             scenario,
@@ -110,7 +111,7 @@ def _start(
         )
         return daemon.run()
     finally:
-        context.term()
+        context.destroy()  # the socket as well, where the daemon never came to close it
 
 
 def _first_line(

@@ -157,7 +157,8 @@ class Conversation:
             case Shutdown():
                 reason = one_line(message.reason)
                 note = Note("run_over", {"failed": message.failed, "reason": reason})
-                return [note, *self._stop(RunFailed(f"the run failed: {reason}") if message.failed else None)]
+                error = RunFailed(f"the run failed: {reason}") if message.failed else None
+                return [note, Send(Leave(run=message.run, reason="the run is over")), *self._stop(error)]
             case Heartbeat():
                 return []
 

@@ -193,6 +193,8 @@ class Rejected(Message):
 
 
 class Shutdown(Message):
+    """The run is over; answered with ``leave``."""
+
     type: Literal["shutdown"] = "shutdown"
     run: RunId
     failed: bool
