@@ -118,6 +118,8 @@ class Supervisor:
         exit_code = child.exit_code
         if exit_code is None or (name == COORDINATOR and exit_code == 0):
             return
+        if name != COORDINATOR and self._reading.info.status == "completed":
+            return
         match judge(exit_code, child.restarts):
             case Verdict.RESTART:
                 self._restart(child, -exit_code)

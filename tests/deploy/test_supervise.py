@@ -129,7 +129,7 @@ def test_what_is_killed_again_and_again_fails_the_run(stage: Stage) -> None:
 def test_restarts_count_from_the_last_round(stage: Stage) -> None:
     completed = round_lines(1)[-1]
     stage.scripts["participant-2"] = (
-        "if times('starts') > 8: times('enough'); wait_for('over')\n"
+        "if times('starts') > 8: times('enough'); wait_for('over'); sys.exit()\n"
         f"log({completed!r}); os.kill(os.getpid(), signal.SIGKILL)"
     )
     stage.scripts[COORDINATOR] = f"log({STARTED!r}); wait_for('enough'); {COMPLETE}"

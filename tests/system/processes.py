@@ -80,6 +80,7 @@ class Process:
                 stdout=output,
                 stderr=errors,
                 env=environment,
+                cwd=stderr.parent,  # the installed packages, not those of the current directory
                 process_group=0,
             )
 
