@@ -83,7 +83,7 @@ class UpdateSum:
                 real += buffer[part]
                 with np.errstate(over="ignore"):
                     moved[part] = real
-            if moved.size and not np.isfinite(np.abs(moved).max()):
+            if moved.size and not (math.isfinite(moved.min()) and math.isfinite(moved.max())):
                 raise RunFailed("the aggregated model is not finite; lower the learning rates or the boost")
             moved.flags.writeable = False
             buffers.append(moved)

@@ -32,7 +32,12 @@ def coordinator() -> None:
 )
 @click.option("--resume", is_flag=True, help="Go on with the run in --run-dir from its newest checkpoint.")
 @click.option(
-    "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change a value of the scenario."
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="KEY=VALUE",
+    envvar="FEDMETA_COORDINATOR_START_SET",
+    help="Change a value of the scenario.",
 )
 @click.option("--parent", type=int, hidden=True, help="End when this process is no longer the parent.")
 @click.pass_context

@@ -25,6 +25,7 @@ class Keeping:
     def written(self, number: int) -> dict[str, int]:
         """The checkpoint of that round is durable; the rounds to keep from, by participant."""
         self._durable[number] = self._pending.pop(number, self._durable.get(number, {}))
+        self._pending = {later: kept for later, kept in self._pending.items() if later > number}
         newest = sorted(self._durable)[-2:]
         self._durable = {kept: self._durable[kept] for kept in newest}
         if len(newest) == 2:

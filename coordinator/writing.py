@@ -3,7 +3,7 @@
 import time
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +20,13 @@ class Written:
     seconds: float
 
 
+@dataclass(frozen=True)
+class _Job:
+    future: Future[Written]
+    round: int
+    model: Parameters
+
+
 class CheckpointWriter:
     """``notify`` is called, from the thread, when something has been written or has failed."""
 
@@ -28,7 +35,7 @@ class CheckpointWriter:
         self._notify = notify
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="checkpoints")
         self._waiting: deque[tuple[WriteCheckpoint, Parameters]] = deque()
-        self._running: tuple[Future[Written], Parameters] | None = None
+        self._running: _Job | None = None
 
     def submit(self, order: WriteCheckpoint, model: Parameters) -> None:
         """``model`` must not change afterwards."""
@@ -40,39 +47,34 @@ class CheckpointWriter:
     def finished(self) -> list[Written]:
         """What has become durable since the last call. Raises what writing raised."""
         written = []
-        while self._running is not None and self._running[0].done():
-            written.append(self._running[0].result())
+        while self._running is not None and self._running.future.done():
+            written.append(self._running.future.result())
             self._running = None
             self._next()
         return written
 
     def drain(self) -> list[Written]:
-        """Wait for all that was submitted."""
+        """Wait for all that was submitted. Raises what writing raised."""
         written = []
         while self._running is not None:
-            self._running[0].exception()  # waits; what it raised is raised by the next line
+            wait([self._running.future])
             written += self.finished()
         return written
 
     def model_of(self, number: int) -> Parameters | None:
         """The model of a round that is not on disk yet."""
-        unsaved = [model for order, model in self._waiting if order.state.round == number]
-        return unsaved[0] if unsaved else self._writing(number)
+        if self._running is not None and self._running.round == number:
+            return self._running.model
+        return next((model for order, model in self._waiting if order.state.round == number), None)
 
     def close(self) -> None:
         self._thread.shutdown(wait=True, cancel_futures=True)
 
-    def _writing(self, number: int) -> Parameters | None:
-        if self._running is None or self._running_round != number:
-            return None
-        return self._running[1]
-
     def _next(self) -> None:
         if self._running is None and self._waiting:
             order, model = self._waiting.popleft()
-            self._running_round = order.state.round
             future = self._thread.submit(self._write, order.state, model)
-            self._running = (future, model)
+            self._running = _Job(future, order.state.round, model)
             future.add_done_callback(lambda _: self._notify())
 
     def _write(self, state: FederationState, model: Parameters) -> Written:

