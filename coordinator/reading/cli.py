@@ -1,12 +1,15 @@
 """``fedmeta inspect``: what happened in a run, or what happens in it now."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import click
 from pydantic import TypeAdapter
+from rich.console import Console
+from rich.table import Table
 
 from coordinator.reading.follow import follow
 from coordinator.reading.history import Participant, Reading, Round, RunHistory, read_history
@@ -16,6 +19,7 @@ from coordinator.reading.tables import (
     open_console,
     participant_table,
     participants_table,
+    round_lines,
     round_table,
     rounds_table,
     summary_table,
@@ -95,12 +99,15 @@ def _watch(journal: Path, scenario: Scenario | None) -> None:
 
 
 def _show_run(history: RunHistory, scenario: Scenario | None, run_dir: Path) -> None:
-    console = open_console()
-    for line in headline(history, scenario, run_dir):
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
     tables = [rounds_table(history), participants_table(history, roles_of(run_dir))]
     if history.evaluations and scenario:
         tables.append(summary_table(history, scenario))
+    _print_lines(open_console(), headline(history, scenario, run_dir), *tables)
+
+
+def _print_lines(console: Console, lines: Sequence[str], *tables: Table) -> None:
+    for line in lines:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
     for table in tables:
         console.print()
         console.print(table)
@@ -114,7 +121,8 @@ def headline(history: RunHistory, scenario: Scenario | None, run_dir: Path) -> l
     lines = [f"{run_dir.resolve().name}: {info.status}{resumed}, {len(history.completed)}{of_all} rounds"]
     if info.started and info.last_event:
         lasted = duration((info.last_event - info.started).total_seconds())
-        lines.append(f"started {info.started.isoformat(sep=' ', timespec='seconds')}, {lasted} so far")
+        took = f"{lasted} so far" if info.status == "running" else f"took {lasted}"
+        lines.append(f"started {info.started.isoformat(sep=' ', timespec='seconds')}, {took}")
     if info.reason:
         lines.append(f"reason: {info.reason}")
     if history.unreadable:
@@ -130,7 +138,7 @@ def _show_round(history: RunHistory, number: int, run_dir: Path, as_json: bool) 
     if as_json:
         _print_json(TypeAdapter(Round).dump_python(found, mode="json"))
     else:
-        open_console().print(round_table(found))
+        _print_lines(open_console(), round_lines(found), round_table(found))
 
 
 def _show_participant(history: RunHistory, name: str, run_dir: Path, as_json: bool) -> None:
@@ -139,10 +147,8 @@ def _show_participant(history: RunHistory, name: str, run_dir: Path, as_json: bo
         names = ", ".join(participant.name for participant in history.participants) or "none yet"
         raise UsageProblem(f"{run_dir}: no participant {name!r} in this run; there were: {names}")
     if not as_json:
-        console = open_console()
-        console.print(participants_table(_only(history, found), roles_of(run_dir)))
-        console.print()
-        console.print(participant_table(name, history))
+        who = participants_table(_only(history, found), roles_of(run_dir))
+        _print_lines(open_console(), [], who, participant_table(name, history))
         return
     rounds = [round_.number for round_ in history.rounds if name in round_.selected]
     updates = [

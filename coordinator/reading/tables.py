@@ -23,7 +23,8 @@ def open_console() -> Console:
 
 
 def interval(value: Interval) -> str:
-    return f"{value.mean:.3f} ± {value.ci95:.3f}"
+    """Mean and half-width, as fractions."""
+    return f"{value.mean:.2f} ±{value.ci95:.2f}"
 
 
 def size(count: float) -> str:
@@ -46,9 +47,11 @@ def duration(seconds: float) -> str:
 
 
 def _table(title: str, *columns: str, caption: str | None = None) -> Table:
+    # Made to fit 80 characters: nothing at the edges, two blanks between columns.
     table = Table(title=title, caption=caption, title_justify="left", caption_justify="left", box=None)
+    table.padding, table.pad_edge, table.title_style, table.caption_style = (0, 2, 0, 0), False, "bold", "dim"
     for i, column in enumerate(columns):
-        words = i == 0 or column in ("decision", "role", "state", "answer")
+        words = i == 0 or column in ("decision", "role", "state", "answer", "note")
         table.add_column(column, justify="left" if words else "right", overflow="fold")
     return table
 
@@ -65,11 +68,11 @@ def summary_table(history: RunHistory, scenario: Scenario) -> Table:
         ("round", lambda e: str(e.round), True),
         ("decision", lambda e: e.decision, True),
         ("shot", lambda e: "?" if e.shot is None else str(e.shot), False),
-        ("adaptation steps", lambda e: str(e.adaptation_steps), False),
-        ("backdoor in support", lambda e: _yes(e.backdoor_in_support), False),
-        ("backdoor, attack-train", lambda e: interval(e.backdoor_accuracy.attack_train), True),
-        ("backdoor, attack-validation", lambda e: interval(e.backdoor_accuracy.attack_validation), True),
-        ("main task", lambda e: interval(e.main_accuracy), True),
+        ("steps", lambda e: str(e.adaptation_steps), False),
+        ("backdoor\nin support", lambda e: _yes(e.backdoor_in_support), False),
+        ("backdoor,\nattack-\ntrain", lambda e: interval(e.backdoor_accuracy.attack_train), True),
+        ("backdoor,\nattack-\nvalidation", lambda e: interval(e.backdoor_accuracy.attack_validation), True),
+        ("main\ntask", lambda e: interval(e.main_accuracy), True),
         ("episodes", lambda e: str(e.main_accuracy.episodes), False),
     ]
     cells = [[cell(row) for _, cell, _ in columns] for row in rows]
@@ -94,7 +97,10 @@ def _order(evaluation: Evaluation, scenario: Scenario) -> tuple[int, str, int, i
 
 def _caption(history: RunHistory, same: Sequence[tuple[str, str]]) -> str:
     transductive = {evaluation.transductive for evaluation in history.evaluations}
-    parts = ["fractions, mean ± 95 % half-width over episodes", *(f"{name}: {cell}" for name, cell in same)]
+    parts = [
+        "fractions, mean ± 95 % half-width over episodes",
+        *(f"{name}: {cell}".replace("\n", " ") for name, cell in same),
+    ]
     if transductive == {True}:
         parts.append("transductive (a batch of queries shares its statistics)")
     elif transductive == {False}:
@@ -114,7 +120,7 @@ def rounds_table(history: RunHistory) -> Table:
     caption = f"{left_out} more rounds without anything remarkable; --round N shows one" if left_out else None
     table = _table(
         "Rounds",
-        *("round", "updates", "rejected", "retries", "seconds", "in", "out", "norms", "model", "note"),
+        *("round", "updates", "seconds", "in", "out", "norms", "model", "note"),
         caption=caption,
     )
     for round_ in rounds:
@@ -125,36 +131,45 @@ def rounds_table(history: RunHistory) -> Table:
 def _round_row(round_: Round, evaluated: bool) -> list[str]:
     norms = [update.norm for update in round_.updates]
     done = round_.completion
-    received = done.received if done else len(round_.updates)
+    rejected = done.rejected if done else len(round_.rejections)
+    notes = [
+        f"{rejected} rejected" if rejected else "",
+        f"{round_.retries} retries" if round_.retries else "",
+        "evaluated" if evaluated else "",
+        "" if done else "going on",
+    ]
     return [
         str(round_.number),
-        f"{received} of {len(round_.selected)}",
-        str(done.rejected if done else len(round_.rejections)),
-        str(round_.retries),
+        f"{done.received if done else len(round_.updates)} of {len(round_.selected)}",
         f"{done.seconds:.2f}" if done else "",
         size(done.bytes_in) if done else "",
         size(done.bytes_out) if done else "",
-        f"{min(norms):.3g} … {max(norms):.3g}" if norms else "",
-        done.model_digest[:12] if done else "",
-        "evaluated" if evaluated else ("" if done else "going on"),
+        f"{min(norms):.2g} … {max(norms):.2g}" if norms else "",
+        done.model_digest[:8] if done else "",
+        ", ".join(note for note in notes if note),
+    ]
+
+
+def round_lines(round_: Round) -> list[str]:
+    """When a round was, what became of it, and the model after it."""
+    started = f"round {round_.number}, started {round_.started.isoformat(sep=' ', timespec='milliseconds')}"
+    retries = [f"retried {round_.retries} times"] if round_.retries else []
+    done = round_.completion
+    if done is None:
+        return [started, *retries, "going on"]
+    reasons = ", ".join(f"{reason} {count}" for reason, count in sorted(done.rejections.items()))
+    return [
+        started,
+        *retries,
+        f"complete after {done.seconds:.2f} s: {size(done.bytes_in)} in, {size(done.bytes_out)} out",
+        *([f"rejected: {reasons}"] if reasons else []),
+        f"model {done.model_digest}",
     ]
 
 
 def round_table(round_: Round) -> Table:
     """One round: what each selected participant sent, and what was rejected."""
-    done = round_.completion
-    if done:
-        traffic = f"{size(done.bytes_in)} in, {size(done.bytes_out)} out"
-        end = f"complete after {done.seconds:.2f} s, {traffic}, model {done.model_digest}"
-    else:
-        end = "going on"
-    retries = f", {round_.retries} retries" if round_.retries else ""
-    reasons = sorted(done.rejections.items()) if done else []
-    table = _table(
-        f"Round {round_.number}, started {round_.started.isoformat(timespec='seconds')}{retries}: {end}",
-        *("participant", "answer", "norm", "bytes", "seconds"),
-        caption="rejected: " + ", ".join(f"{reason} {n}" for reason, n in reasons) if reasons else None,
-    )
+    table = _table("Updates", "participant", "answer", "norm", "bytes", "seconds")
     answered = set()
     for update in round_.updates:
         answered.add(update.participant)
@@ -171,17 +186,15 @@ def round_table(round_: Round) -> Table:
 
 def participants_table(history: RunHistory, roles: dict[str, str]) -> Table:
     """Everybody who was seen; ``roles`` are known of a local run only."""
-    columns = ["participant", "state", "joined", "lost", "selected", "accepted", "rejected", "last norm", "s"]
+    columns = ["participant", "state", "lost", "updates", "rejected", "last norm", "seconds"]
     table = _table("Participants", *columns, *(["role"] if roles else []))
     for participant in history.participants:
         record = record_of(participant.name, history.rounds)
         row: list[str | Text] = [
             f"{participant.name} (auditor)" if participant.auditor and not roles else participant.name,
             presence(participant),
-            str(participant.joined),
             str(participant.lost),
-            str(record.selected),
-            str(record.accepted),
+            f"{record.accepted} of {record.selected}" if record.selected else "",
             str(record.rejected),
             "" if record.last_norm is None else f"{record.last_norm:.3g}",
             "" if record.median_seconds is None else f"{record.median_seconds:.2f}",

@@ -18,9 +18,9 @@ def relative_label(number: int, attacks: Sequence[int]) -> str:
         return "before the attack"
     if number < last:
         done = sum(attack <= number for attack in attacks)
-        return f"during the attack ({done} of {len(attacks)} rounds)"
+        return f"during the attack ({done} of {len(attacks)})"
     if number == last:
-        return "right after the attack"
+        return "right after it"
     return f"+{number - last} benign round{'s' if number - last > 1 else ''}"
 
 

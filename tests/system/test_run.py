@@ -74,7 +74,7 @@ def test_a_federation_runs_to_its_end_and_tells_what_happened(
     for name in ("participant-1", "participant-2", "auditor"):
         assert (run_dir / "participants" / f"{name}.jsonl").read_text()
 
-    for label in ("before the attack", "right after the attack", "+1 benign round"):
+    for label in ("before the attack", "right after it", "+1 benign round"):
         assert label in run.stdout
     assert run.stdout.endswith(f"run directory: {run_dir}\n")
 

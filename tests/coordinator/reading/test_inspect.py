@@ -35,15 +35,15 @@ def test_a_run_is_shown_with_rounds_participants_and_accuracies(run_dir: Path) -
     assert "completed, 3 of 3 rounds" in output
     assert "bob" in output
     assert "malicious" in output
-    assert "right after the attack" in output
-    assert "0.750 ± 0.030" in output
+    assert "right after it" in output
+    assert "0.75 ±0.03" in output
     assert "not transductive" in output
     assert "episodes: 40" in output
 
 
 def test_one_round_in_detail(run_dir: Path) -> None:
     output = run(run_dir, "--round", "2").output
-    assert "Round 2" in output
+    assert "round 2, started 2026-01-02 03:04:05" in output
     assert "ann" in output
     assert "accepted" in output
 
@@ -66,7 +66,7 @@ def test_json_holds_the_same_for_programs(run_dir: Path) -> None:
 def test_follow_on_a_complete_run_shows_it_and_ends(run_dir: Path) -> None:
     output = run(run_dir, "--follow").output
     assert output.endswith("run completed\n")
-    assert "round 2 (right after the attack), linear 5-shot: main task 0.900 ± 0.030" in output
+    assert "round 2 (right after it), linear 5-shot: main task 0.90 ±0.03" in output
 
 
 def test_a_journal_that_grows_is_followed_to_its_end(tmp_path: Path) -> None:

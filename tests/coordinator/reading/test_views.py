@@ -14,12 +14,12 @@ from tests.coordinator.reading.example import WHOLE_RUN, line, opening, round_li
         (7, (), "after round 7"),
         (0, (10,), "before the attack"),
         (9, (10,), "before the attack"),
-        (10, (10,), "right after the attack"),
+        (10, (10,), "right after it"),
         (11, (10,), "+1 benign round"),
         (60, (10,), "+50 benign rounds"),
-        (10, (10, 12, 14), "during the attack (1 of 3 rounds)"),
-        (13, (10, 12, 14), "during the attack (2 of 3 rounds)"),
-        (14, (10, 12, 14), "right after the attack"),
+        (10, (10, 12, 14), "during the attack (1 of 3)"),
+        (13, (10, 12, 14), "during the attack (2 of 3)"),
+        (14, (10, 12, 14), "right after it"),
     ],
 )
 def test_rounds_are_named_after_where_they_lie_to_the_attack(
