@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 from pydantic import TypeAdapter
 
+from coordinator.reading.fold import Reading
 from coordinator.reading.follow import JournalTail
-from coordinator.reading.history import Reading
 from coordinator.reading.progress import open_progress
 from coordinator.reading.tables import open_console, summary_table
 from deploy.checks import check_scenario

@@ -6,8 +6,8 @@ from enum import Enum
 from typing import NoReturn
 
 from coordinator.reading.events import RunResumed, RunStarted
+from coordinator.reading.fold import Reading
 from coordinator.reading.follow import JournalTail
-from coordinator.reading.history import Reading
 from coordinator.reading.progress import Progress
 from deploy.children import Bell, Child, await_exit, end_all, start_child
 from deploy.plan import (

@@ -11,8 +11,9 @@ from pydantic import TypeAdapter
 from rich.console import Console
 from rich.table import Table
 
+from coordinator.reading.fold import Reading, read_history
 from coordinator.reading.follow import follow
-from coordinator.reading.history import Participant, Reading, Round, RunHistory, read_history
+from coordinator.reading.history import Participant, Round, RunHistory
 from coordinator.reading.progress import open_progress
 from coordinator.reading.tables import (
     duration,
@@ -148,7 +149,8 @@ def _show_participant(history: RunHistory, name: str, run_dir: Path, as_json: bo
         raise UsageProblem(f"{run_dir}: no participant {name!r} in this run; there were: {names}")
     if not as_json:
         who = participants_table(_only(history, found), roles_of(run_dir))
-        _print_lines(open_console(), [], who, participant_table(name, history))
+        line = f"{name}: {found.presence}, joined {found.joined} times"
+        _print_lines(open_console(), [line], who, participant_table(name, history))
         return
     rounds = [round_.number for round_ in history.rounds if name in round_.selected]
     updates = [

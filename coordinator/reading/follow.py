@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from coordinator.reading.events import Event
-from coordinator.reading.history import Reading
+from coordinator.reading.fold import Reading
 
 POLL_S = 0.2
 

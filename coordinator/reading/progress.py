@@ -12,7 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from coordinator.reading import events as ev
-from coordinator.reading.history import Reading, RunHistory
+from coordinator.reading.fold import Reading
+from coordinator.reading.history import RunHistory
 from coordinator.reading.tables import duration, interval, presence
 from coordinator.reading.views import newest_evaluations, phase, record_of, relative_label, seconds_left
 from protocol.scenario import Scenario

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from coordinator.reading.fold import Reading
 from coordinator.reading.follow import JournalTail
-from coordinator.reading.history import Reading
 from coordinator.reading.progress import PlainProgress
 from deploy.children import Bell, Child, start_child
 from deploy.plan import COORDINATOR, LocalRun, cast_roles

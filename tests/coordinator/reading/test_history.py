@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from coordinator.reading.history import read_history
+from coordinator.reading.fold import read_history
 from tests.coordinator.reading.example import DIGEST, WHOLE_RUN, evaluated, line, opening, round_lines
 
 

@@ -9,8 +9,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from coordinator.reading.cli import inspect
+from coordinator.reading.fold import Reading
 from coordinator.reading.follow import JournalTail, follow
-from coordinator.reading.history import Reading
 from protocol.errors import UsageProblem
 from protocol.scenario import dump_scenario, parse_scenario
 from tests.coordinator.reading.example import WHOLE_RUN, line, opening, round_lines

@@ -2,7 +2,7 @@
 
 import pytest
 
-from coordinator.reading.history import read_history
+from coordinator.reading.fold import read_history
 from coordinator.reading.views import condensed, phase, record_of, relative_label, seconds_left
 from tests.coordinator.reading.example import WHOLE_RUN, line, opening, round_lines
 

@@ -1,0 +1,69 @@
+"""What is shown while a run goes on."""
+
+import io
+
+from rich.console import Console
+
+from coordinator.reading.fold import Reading, read_history
+from coordinator.reading.progress import PlainProgress, dashboard
+from protocol.scenario import parse_scenario
+from tests.coordinator.reading.example import WHOLE_RUN, line, opening, round_lines
+
+SCENARIO = parse_scenario("", ["federation.rounds=3", "attack.rounds=[2]"])
+
+
+def plain(lines: list[str]) -> list[str]:
+    output = io.StringIO()
+    progress = PlainProgress(Console(file=output, width=40), SCENARIO)
+    reading = Reading()
+    for entry in lines:
+        event = reading.feed(entry)
+        progress.update([event] if event else [], reading)
+    return output.getvalue().splitlines()
+
+
+def test_piped_progress_is_one_line_for_each_thing_and_few_for_rounds() -> None:
+    lines = plain(WHOLE_RUN)
+    assert lines[0] == "coordinator at tcp://127.0.0.1:5555"
+    assert lines[1] == "ann joined"
+    rounds = [entry for entry in lines if entry.startswith("round ") and "updates in" in entry]
+    assert rounds == ["round 1 of 3 (pre-training), about 3 s left: 2 updates in 1.50 s"]
+    assert lines[-1] == "run completed"
+
+
+def test_what_goes_wrong_is_said() -> None:
+    lines = plain(
+        [
+            *opening("ann"),
+            line("run_waiting", round=1, reason="participants", joined=1, needed=2),
+            line("participant_lost", participant="ann", reason="silent"),
+            line("participant_refused", participant="eve", reason="name_taken", detail=""),
+            line("round_retried", round=1),
+            line("evaluation_skipped", round=1, reason="no auditor"),
+            line("run_failed", reason="the disk is full"),
+        ]
+    )
+    assert lines[2:] == [
+        "round 1 waits for participants: 1 are ready, 2 are needed",
+        "ann is lost",
+        "eve was refused: name_taken",
+        "round 1 had too few updates at its deadline and is retried",
+        "the evaluation after round 1 was skipped: no auditor",
+        "run failed: the disk is full",
+    ]
+
+
+def shown(lines: list[str]) -> str:
+    console = Console(file=io.StringIO(), width=80, record=True)
+    console.print(dashboard(read_history(lines), SCENARIO))
+    return console.export_text()
+
+
+def test_the_live_display_shows_phase_participants_and_accuracies() -> None:
+    text = shown([*WHOLE_RUN[:-1], line("participant_lost", participant="bob", reason="silent")])
+    assert "round 3 of 3  benign rounds after the attack" in text
+    assert "bob" in text
+    assert "lost" in text
+    assert "0.50 ±0.03" in text
+    assert shown([*opening("ann"), *round_lines(1)]).startswith("round 1 of 3  pre-training  about 3 s left")
+    assert "waiting for participants" in shown(opening("ann"))
