@@ -256,7 +256,8 @@ class Federation:
 
     def wake_at(self, now: float) -> float:
         """When :meth:`tick` is wanted again, at the latest."""
-        beat = now + self._scenario.federation.heartbeat_s
+        # At least four times in liveness_s, so that tick can tell a suspension of this process from its pace.
+        beat = now + self._scenario.federation.heartbeat_s / 2
         wanted = self.rounds.wake_at()
         return beat if wanted is None else min(beat, wanted)
 

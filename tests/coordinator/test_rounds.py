@@ -278,6 +278,14 @@ class TestComingAndGoing:
             bench.perform(bench.federation.tick(bench.now))
         assert bench.all(ParticipantLost) == [ParticipantLost(1, "dee", "silent")]
 
+    def test_silence_is_noticed_at_the_slowest_pace_of_the_loop(self) -> None:
+        bench = begun(liveness_s=10.0, heartbeat_s=5.0)
+        for _ in range(5):
+            bench.now = bench.federation.wake_at(bench.now)
+            bench.beat("ann", "bob", "cid")
+            bench.perform(bench.federation.tick(bench.now))
+        assert bench.all(ParticipantLost) == [ParticipantLost(1, "dee", "silent")]
+
     def test_a_coordinator_that_was_suspended_does_not_blame_the_participants(self) -> None:
         bench = begun(liveness_s=10.0)
         bench.now += 3600
