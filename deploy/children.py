@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import Self
+from typing import Any, Self
 
 FEDMETA = (sys.executable, "-m", "deploy")
 _INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -32,7 +32,12 @@ class Bell:
         bell = cls()
         os.set_blocking(bell._listening, False)
         os.set_blocking(bell._ringing, False)
-        before = {number: signal.signal(number, bell._interrupt) for number in _INTERRUPTS}
+        before: dict[signal.Signals, Any] = {
+            number: signal.signal(number, bell._interrupt)
+            for number in _INTERRUPTS
+            # nohup has it ignored, and means it.
+            if (number, signal.getsignal(number)) != (signal.SIGHUP, signal.SIG_IGN)
+        }
         before[signal.SIGCHLD] = signal.signal(signal.SIGCHLD, lambda *_: None)
         wakeup = signal.set_wakeup_fd(bell._ringing, warn_on_full_buffer=False)
         try:

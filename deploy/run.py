@@ -152,7 +152,7 @@ def _stored_roles(run_dir: Path) -> dict[str, str]:
 
 
 def _check_unused(run_dir: Path) -> None:
-    for name in ("journal.jsonl", "checkpoints", "roles.json"):
+    for name in ("journal.jsonl", "checkpoints"):
         if (run_dir / name).exists():
             raise UsageProblem(
                 f"{run_dir}: already holds a run; go on with it: fedmeta run --resume {run_dir}, "

@@ -88,7 +88,7 @@ def test_private_parameters_go_on_from_the_round_that_counted(tmp_path: Path, sh
     # Killed after round 2 was trained, asked again: the same update.
     restarted = Benign(tiny_setting(tmp_path, f"model.shared={shared}"))
     assert restarted.train(order(2, previous=1), start, never).digest() == second.digest()
-    # Round 1 did not count after all (it was retried without this participant): another start, another update.
+    # Round 1 did not count after all (retried without this participant): another start, another update.
     assert restarted.train(order(2, previous=0), start, never).digest() != second.digest()
 
 
