@@ -59,7 +59,7 @@ def test_the_attack_makes_the_model_call_backdoor_images_the_target() -> None:
     def predicted_as_target() -> float:
         with torch.no_grad():
             logits = network(torch.cat([support, backdoor]), None)[len(support) :]
-        return (logits.argmax(dim=1) == 0).float().mean().item()
+        return float((logits.argmax(dim=1) == 0).float().mean())
 
     before = predicted_as_target()
     ATTACKS.get("poisoned_episode")(network, data, scenario, np.random.default_rng(0), never)
