@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Protocol
 
 from rich.console import Console, Group, RenderableType
@@ -73,7 +73,9 @@ class PlainProgress:
         return f"{line}: {event.received} updates in {event.seconds:.2f} s"
 
     def note(self, line: str) -> None:
-        self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+        # A run does not end because nobody reads along any more.
+        with suppress(BrokenPipeError):
+            self._console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def _line(event: ev.Event, attacks: Sequence[int]) -> str | None:

@@ -16,10 +16,17 @@ PIPED_WIDTH = 240
 _PRESENCE_STYLE = {"alive": "green", "lost": "bold red", "left": "dim"}
 
 
-def open_console() -> Console:
-    """Standard output. Where no terminal says how wide it is, no table is squeezed."""
-    console = Console()
-    return console if console.is_terminal else Console(width=PIPED_WIDTH)
+class Output(Console):
+    """Standard output. A reader that has gone is the caller's to deal with; rich would end the process."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
+
+
+def open_console() -> Output:
+    """Where no terminal says how wide it is, no table is squeezed."""
+    console = Output()
+    return console if console.is_terminal else Output(width=PIPED_WIDTH)
 
 
 def interval(value: Interval) -> str:

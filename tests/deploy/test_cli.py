@@ -2,12 +2,14 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import click
 import pytest
 
 from deploy import cli
 from protocol.errors import RunFailed, UsageProblem
+from tests.coordinator.reading.example import WHOLE_RUN
 
 
 def fedmeta(*arguments: str) -> "subprocess.CompletedProcess[str]":
@@ -104,9 +106,12 @@ def test_debug_shows_the_traceback_as_well(
     assert err.endswith("\nfedmeta: no\n")
 
 
-def test_a_reader_that_has_seen_enough_is_no_error() -> None:
+@pytest.mark.parametrize("arguments", [["--help"], ["inspect", "{run}"], ["inspect", "{run}", "--json"]])
+def test_a_reader_that_has_seen_enough_is_no_error(arguments: list[str], tmp_path: Path) -> None:
+    (tmp_path / "journal.jsonl").write_text("\n".join(WHOLE_RUN) + "\n")
+    command = [argument.format(run=tmp_path) for argument in arguments]
     process = subprocess.Popen(
-        [sys.executable, "-m", "deploy", "--help"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [sys.executable, "-m", "deploy", *command], stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
     assert process.stdout
     assert process.stderr

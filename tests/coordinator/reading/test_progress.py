@@ -6,6 +6,7 @@ from rich.console import Console
 
 from coordinator.reading.fold import Reading, read_history
 from coordinator.reading.progress import PlainProgress, dashboard
+from coordinator.reading.tables import Output
 from protocol.scenario import parse_scenario
 from tests.coordinator.reading.example import WHOLE_RUN, line, opening, round_lines
 
@@ -51,6 +52,17 @@ def test_what_goes_wrong_is_said() -> None:
         "the evaluation after round 1 was skipped: no auditor",
         "run failed: the disk is full",
     ]
+
+
+class Unread(io.StringIO):
+    def write(self, text: str) -> int:
+        raise BrokenPipeError(text)
+
+
+def test_a_run_goes_on_when_nobody_reads_along_any_more() -> None:
+    progress = PlainProgress(Output(file=Unread()), SCENARIO)
+    progress.note("one")
+    progress.note("two")
 
 
 def shown(lines: list[str]) -> str:
