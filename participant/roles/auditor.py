@@ -23,7 +23,7 @@ class Auditor(Role):
         attack = attack_images(setting.scenario, setting.split, bank)
         self._data = AuditData(bank, setting.split.test, attack)
         # Episodes run side by side on a CPU; on an accelerator one stream is already its whole width.
-        self._workers = len(os.sched_getaffinity(0)) if setting.device.type == "cpu" else 1
+        self._workers = (os.cpu_count() or 1) if setting.device.type == "cpu" else 1
 
     def train(self, order: Train, start: Parameters, cancelled: Cancelled) -> Parameters:
         raise RunFailed(f"{self.setting.name} was asked to train round {order.round}, but is an auditor")
