@@ -66,16 +66,19 @@ def write_tiny(folder: Path, name: str = "tiny") -> Path:
 
 
 class Process:
-    """A `fedmeta` process in a group of its own. ``stderr`` is a file beside its other ones."""
+    """A `fedmeta` process in a group of its own. ``stderr`` is a file beside its other ones; ``host`` is a
+    network namespace."""
 
-    def __init__(self, arguments: Sequence[str], stderr: Path, environment: dict[str, str]) -> None:
+    def __init__(
+        self, arguments: Sequence[str], stderr: Path, environment: dict[str, str], host: str | None = None
+    ) -> None:
         self.arguments = list(arguments)
         self._stderr = stderr
         stderr.parent.mkdir(parents=True, exist_ok=True)
         self._stdout = stderr.with_suffix(".stdout")
         with stderr.open("wb") as errors, self._stdout.open("wb") as output:
             self.popen = subprocess.Popen(
-                [*FEDMETA, *arguments],
+                [*([] if host is None else ["ip", "netns", "exec", host]), *FEDMETA, *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=errors,
@@ -125,11 +128,16 @@ class Coordinator(Process):
     """``wait_for`` and ``events`` see what this process logged, not what one before it did."""
 
     def __init__(
-        self, arguments: Sequence[str], stderr: Path, environment: dict[str, str], run_dir: Path
+        self,
+        arguments: Sequence[str],
+        stderr: Path,
+        environment: dict[str, str],
+        run_dir: Path,
+        host: str | None = None,
     ) -> None:
         self.run_dir = run_dir
         self._before = len(journal(run_dir))
-        super().__init__(arguments, stderr, environment)
+        super().__init__(arguments, stderr, environment, host)
 
     @property
     def endpoint(self) -> str:
@@ -167,21 +175,33 @@ class Processes:
         )
 
     def start_coordinator(
-        self, scenario: Path, run_dir: Path, *more: str, bind: str = ANY_PORT, resume: bool = False
+        self,
+        scenario: Path,
+        run_dir: Path,
+        *more: str,
+        bind: str = ANY_PORT,
+        resume: bool = False,
+        host: str | None = None,
     ) -> Coordinator:
         """`fedmeta coordinator start`; its endpoint is known once it listens."""
         arguments = ["coordinator", "start", str(scenario), "--bind", bind, "--run-dir", str(run_dir)]
         arguments += [*(["--resume"] if resume else []), *more]
-        return self._keep(Coordinator(arguments, self._stderr("coordinator"), self._environment, run_dir))
+        stderr = self._stderr("coordinator")
+        return self._keep(Coordinator(arguments, stderr, self._environment, run_dir, host))
 
     def start_participant(
-        self, coordinator: Coordinator | str, name: str, role: str = "benign", *more: str
+        self,
+        coordinator: Coordinator | str,
+        name: str,
+        role: str = "benign",
+        *more: str,
+        host: str | None = None,
     ) -> Process:
         """`fedmeta participant start` on the CPU. Started again under its name, it finds its state."""
         endpoint = coordinator if isinstance(coordinator, str) else coordinator.endpoint
         arguments = ["participant", "start", "--coordinator", endpoint, "--name", name, "--role", role]
         arguments += ["--device", "cpu", "--state-dir", str(self._folder / "state" / name), *more]
-        return self._keep(Process(arguments, self._stderr(name), self._environment))
+        return self._keep(Process(arguments, self._stderr(name), self._environment, host))
 
     def end(self) -> None:
         for process in self._started:

@@ -11,7 +11,9 @@ import pytest
 
 from protocol.scenario import load_scenario
 from tests.simulation import simulate
+from tests.system.hosts import delay, two_hosts
 from tests.system.processes import Coordinator, Process, Processes, digests, write_tiny
+from tests.system.relay import slow_link
 
 pytestmark = pytest.mark.system
 
@@ -47,12 +49,14 @@ def coordinator(processes: Processes, tiny: Path, run_dir: Path) -> Coordinator:
     return start(processes, tiny, run_dir)
 
 
+SETTINGS = [part for override in OVERRIDES for part in ("--set", override)]
+
+
 def start(processes: Processes, tiny: Path, run_dir: Path) -> Coordinator:
-    settings = [part for override in OVERRIDES for part in ("--set", override)]
-    return processes.start_coordinator(tiny, run_dir, *settings)
+    return processes.start_coordinator(tiny, run_dir, *SETTINGS)
 
 
-def join(processes: Processes, coordinator: Coordinator, *names: str) -> dict[str, Process]:
+def join(processes: Processes, coordinator: Coordinator | str, *names: str) -> dict[str, Process]:
     return {name: processes.start_participant(coordinator, name, ROLES[name]) for name in names}
 
 
@@ -125,3 +129,29 @@ def test_a_coordinator_killed_and_resumed_changes_nothing(
         coordinator.wait_for("run_resumed")
     assert end(coordinator, run_dir) == expected
     assert all(process.wait() == 0 for process in running.values())
+
+
+def test_a_slow_link_changes_nothing(
+    processes: Processes, coordinator: Coordinator, run_dir: Path, expected: dict[int, str]
+) -> None:
+    with slow_link(coordinator.endpoint, 0.05) as endpoint:
+        running = join(processes, endpoint, *ROLES)
+        assert end(coordinator, run_dir) == expected
+        assert all(process.wait() == 0 for process in running.values())
+    waits = [entry["waited_s"] - entry["seconds"] for entry in coordinator.events("update_accepted")]
+    assert min(waits) >= 0.1  # the link was there, and slow: 50 ms each way
+
+
+@pytest.mark.parametrize("milliseconds", [0, 20])
+def test_hosts_of_their_own_change_nothing(
+    processes: Processes, tiny: Path, run_dir: Path, expected: dict[int, str], milliseconds: int
+) -> None:
+    with two_hosts() as (near, far, address):
+        if milliseconds:
+            delay(far, milliseconds)
+        bind = f"tcp://{address}:*"
+        coordinator = processes.start_coordinator(tiny, run_dir, *SETTINGS, bind=bind, host=near)
+        for name, role in ROLES.items():
+            processes.start_participant(coordinator, name, role, host=far)
+        assert end(coordinator, run_dir) == expected
+        processes.end()
