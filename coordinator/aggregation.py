@@ -1,4 +1,4 @@
-"""The mean of the updates, summed exactly, and the server's step.
+"""Aggregation rules by name; the first is the mean of the updates, summed exactly, and the server's step.
 
 Each δ is rounded to a grid of 2⁻³⁰ and added in int64. Integer addition commutes, so the model does not
 depend on the order of arrival; memory does not grow with the number of participants. With |δ| ≤ 2¹⁷ a
@@ -6,13 +6,15 @@ sum of 2¹⁶ updates cannot overflow (17 + 30 + 16 = 63 bits).
 """
 
 import math
-from typing import Any, Literal
+from collections.abc import Callable
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from protocol.errors import RunFailed
 from protocol.manifest import Manifest, Parameters
+from protocol.registry import Registry
 
 GRID = 2.0**30
 LARGEST = 2.0**17
@@ -29,8 +31,29 @@ class BadValues(Exception):
         self.detail = detail
 
 
+class Aggregation(Protocol):
+    """What a rule does with the updates of one attempt of a round, in whatever order they arrive: the same
+    updates give the same model, bit for bit. ``count`` is how many were added since the last ``clear``."""
+
+    count: int
+
+    def clear(self) -> None: ...
+
+    def add(self, update: Parameters) -> float:
+        """Count one update; returns its L2 norm. Raises :class:`BadValues`, with nothing added."""
+        ...
+
+    def step(self, model: Parameters, rate: float) -> Parameters:
+        """θ_{t+1} from θ_t and η_t. Raises :class:`RunFailed` when it would not be finite."""
+        ...
+
+
+AGGREGATIONS: Registry[Callable[[Manifest], Aggregation]] = Registry("aggregation")
+
+
+@AGGREGATIONS.register("mean")
 class UpdateSum:
-    """The exact running sum of the updates of one attempt of a round."""
+    """The mean, from the exact running sum."""
 
     def __init__(self, manifest: Manifest) -> None:
         self.count = 0

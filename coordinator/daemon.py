@@ -9,7 +9,7 @@ from pathlib import Path
 
 import zmq
 
-from coordinator.aggregation import BadValues, UpdateSum
+from coordinator.aggregation import Aggregation, BadValues
 from coordinator.attempt import Objection
 from coordinator.checkpoints import CheckpointProblem, CheckpointStore
 from coordinator.effects import (
@@ -50,6 +50,7 @@ class Daemon:
         self,
         federation: Federation,
         model: Parameters,
+        updates: Aggregation,
         *,
         socket: RouterSocket,
         store: CheckpointStore,
@@ -60,7 +61,7 @@ class Daemon:
     ) -> None:
         self._federation = federation
         self._model = model
-        self._sum = UpdateSum(model.manifest)
+        self._updates = updates
         self._socket = socket
         self._store = store
         self._journal = journal
@@ -143,7 +144,7 @@ class Daemon:
             return objection
         assert delta is not None
         try:
-            return self._sum.add(delta)
+            return self._updates.add(delta)
         except BadValues as bad:
             return Objection(bad.reason, bad.detail)
 
@@ -156,7 +157,7 @@ class Daemon:
                 case Send() as send:
                     pending.extend(self._send(send))
                 case DiscardUpdates():
-                    self._sum.clear()
+                    self._updates.clear()
                 case CloseRound(rate=rate):
                     # What follows from the new round comes before anything that was pending beside it.
                     pending.extendleft(reversed(self._close_round(rate)))
@@ -192,7 +193,7 @@ class Daemon:
         return self._writer.model_of(number) or self._store.load(number).model
 
     def _close_round(self, rate: float) -> list[Effect]:
-        self._model = self._sum.step(self._model, rate)
+        self._model = self._updates.step(self._model, rate)
         traffic = self._bytes_in, self._bytes_out
         self._bytes_in = self._bytes_out = 0
         return self._federation.round_closed(

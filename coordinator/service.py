@@ -10,7 +10,7 @@ from pathlib import Path
 
 import zmq
 
-from coordinator.aggregation import MOST_UPDATES
+from coordinator.aggregation import AGGREGATIONS, MOST_UPDATES
 from coordinator.checkpoints import CheckpointStore
 from coordinator.daemon import Daemon, Outcome
 from coordinator.federation import Federation
@@ -57,6 +57,7 @@ def serve(settings: Settings, initial_parameters: InitialParameters = from_model
     parse_address(settings.bind, for_bind=True)
     if settings.scenario.federation.selected > MOST_UPDATES:
         raise UsageProblem(f"federation.selected must be at most {MOST_UPDATES}")
+    AGGREGATIONS.get(settings.scenario.federation.aggregation)
     directory = RunDirectory(settings.run_dir)
     wakeup = Wakeup()
     with directory.locked(), wakeup.on_signals():
@@ -72,6 +73,7 @@ def _start(
 ) -> Outcome:
     scenario = settings.scenario
     last = scenario.federation.rounds
+    aggregation = AGGREGATIONS.get(scenario.federation.aggregation)
     store = CheckpointStore(directory.checkpoints, lambda number: scenario.evaluation.due(number, last))
     checkpoint, damaged = store.newest() if settings.resume else (None, [])
     if checkpoint is None and damaged:
@@ -102,6 +104,7 @@ def _start(
         daemon = Daemon(
             federation,
             model,
+            aggregation(model.manifest),
             socket=socket,
             store=store,
             journal=journal,

@@ -55,6 +55,7 @@ class Federation(Section):
     checkpoint_every: Count = 25
     heartbeat_s: float = Field(default=1.0, gt=0, le=60)
     liveness_s: float = Field(default=10.0, gt=0, le=600)
+    aggregation: Name = "mean"
     server_rate: ServerRate = ServerRate()
 
     @model_validator(mode="after")

@@ -1,10 +1,9 @@
-"""A benign participant: one round of federated Reptile."""
+"""A benign participant: one round of federated meta-training."""
 
 import numpy as np
 
-from participant.learning.episodes import draw_classes, draw_episode
+from participant.learning.algorithms import ALGORITHMS
 from participant.learning.images import ImageBank
-from participant.learning.inner_loop import InnerLoop
 from participant.learning.private_state import PrivateState
 from participant.role import Cancelled, Role
 from participant.roles.setting import Setting
@@ -21,6 +20,7 @@ class Benign(Role):
         self.manifest = setting.manifest
         self.split = setting.split
         self._private = PrivateState(setting.network, setting.manifest, setting.state_dir)
+        self._algorithm = ALGORITHMS.get(setting.scenario.learning.algorithm)
         self._share: Share | None = None
         self._bank: ImageBank
         self._classes: tuple[str, ...]
@@ -45,35 +45,15 @@ class Benign(Role):
 
     def _learn(self, order: Train, rng: np.random.Generator, cancelled: Cancelled) -> float:
         """Train the network in place; returns the factor by which the difference is submitted."""
-        reptile(self.setting, self._bank, self._classes, rng, cancelled)
+        self._algorithm(
+            self.setting.network, self._bank, self._classes, self.setting.scenario, rng, cancelled
+        )
         return 1.0
 
     def _take_share(self, share: Share) -> None:
         self._classes = self.setting.share(share)
         self._bank = self.setting.bank(self._bank_classes())
         self._share = share
-
-
-def reptile(
-    setting: Setting,
-    bank: ImageBank,
-    classes: tuple[str, ...],
-    rng: np.random.Generator,
-    cancelled: Cancelled,
-) -> None:
-    """Reptile (arXiv 1803.02999, Algorithm 1) on this participant's classes, the network in place.
-
-    Each of ``learning.episodes`` draws a K-way episode of ``train_shots`` images a class and takes
-    ``inner_steps`` steps of Adam on it, starting from where the last one ended; the optimiser's state is
-    fresh in each. Mini-batches are normalised by their own statistics, which in training is transductive by
-    nature: the loss of an image depends on the others of its batch.
-    """
-    learning = setting.scenario.learning
-    loop = InnerLoop(learning.inner_steps, learning.inner_batch, learning.inner_rate)
-    for _ in range(learning.episodes):
-        chosen = draw_classes(rng, classes, setting.scenario.task.way)
-        episode = draw_episode(rng, bank, chosen, shots=learning.train_shots, rotations=learning.rotations)
-        loop.fit(setting.network, episode.support, episode.support_labels, rng, cancelled)
 
 
 def difference(end: Parameters, start: Parameters, factor: float) -> Parameters:

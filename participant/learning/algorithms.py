@@ -1,0 +1,57 @@
+"""Meta-training algorithms by name: what a benign participant does with θ_t in a round."""
+
+from typing import Protocol
+
+import numpy as np
+
+from participant.learning.episodes import draw_classes, draw_episode
+from participant.learning.images import ImageBank
+from participant.learning.inner_loop import InnerLoop
+from participant.role import Cancelled
+from protocol.models.network import FewShotNetwork
+from protocol.registry import Registry
+from protocol.scenario import Scenario
+
+
+class Algorithm(Protocol):
+    """Train ``network``, which holds θ_t, to θ_i in place, on episodes of ``classes``.
+
+    Raises :class:`participant.role.WorkCancelled`.
+    """
+
+    def __call__(
+        self,
+        network: FewShotNetwork,
+        bank: ImageBank,
+        classes: tuple[str, ...],
+        scenario: Scenario,
+        rng: np.random.Generator,
+        cancelled: Cancelled,
+    ) -> None: ...
+
+
+ALGORITHMS: Registry[Algorithm] = Registry("algorithm")
+
+
+@ALGORITHMS.register("reptile")
+def reptile(
+    network: FewShotNetwork,
+    bank: ImageBank,
+    classes: tuple[str, ...],
+    scenario: Scenario,
+    rng: np.random.Generator,
+    cancelled: Cancelled,
+) -> None:
+    """Reptile (arXiv 1803.02999, Algorithm 1) on these classes.
+
+    Each of ``learning.episodes`` draws a K-way episode of ``train_shots`` images a class and takes
+    ``inner_steps`` steps of Adam on it, starting from where the last one ended; the optimiser's state is
+    fresh in each. Mini-batches are normalised by their own statistics, which in training is transductive by
+    nature: the loss of an image depends on the others of its batch.
+    """
+    learning = scenario.learning
+    loop = InnerLoop(learning.inner_steps, learning.inner_batch, learning.inner_rate)
+    for _ in range(learning.episodes):
+        chosen = draw_classes(rng, classes, scenario.task.way)
+        episode = draw_episode(rng, bank, chosen, shots=learning.train_shots, rotations=learning.rotations)
+        loop.fit(network, episode.support, episode.support_labels, rng, cancelled)
