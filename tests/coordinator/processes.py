@@ -5,6 +5,7 @@ import json
 import resource
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -63,6 +64,10 @@ class DaemonProcess:
             text=True,
             preexec_fn=None if largest_file is None else lambda: _limit_files(largest_file),
         )
+        # Read all the time: a full pipe would stop the daemon in the middle of a line.
+        self._said: list[str] = []
+        self._reader = threading.Thread(target=lambda: self._said.extend(self.process.stderr or ()))
+        self._reader.start()
 
     def journal(self) -> list[JournalLine]:
         with contextlib.suppress(FileNotFoundError):
@@ -91,8 +96,9 @@ class DaemonProcess:
 
     def end(self) -> tuple[int, str]:
         """Wait for it: exit code and what it said on stderr."""
-        _, said = self.process.communicate(timeout=PATIENCE_S)
-        return self.process.returncode, said
+        code = self.process.wait(PATIENCE_S)
+        self._reader.join(PATIENCE_S)
+        return code, "".join(self._said)
 
 
 def _limit_files(size: int) -> None:
@@ -180,10 +186,12 @@ def train_all(
     participants: list[Participant],
     until: Callable[[], bool],
     *,
+    up_to: int = 2**31,
     evaluate: Measure | None = None,
     goodbye: Callable[[Shutdown], object] | None = None,
 ) -> None:
-    """Answer every order of every participant until ``until()`` is true."""
+    """Answer every order of every participant until ``until()`` is true; those after round ``up_to`` never,
+    so that the run cannot end before it is disturbed."""
     poller = zmq.Poller()
     by_socket = {}
     for participant in participants:
@@ -197,7 +205,7 @@ def train_all(
             while (frames := participant.socket.receive()) is not None:
                 decoded = decode(frames, tiny.MANIFEST)
                 match decoded.message:
-                    case Train() as order:
+                    case Train() as order if order.round <= up_to:
                         participant.train(order)
                     case Evaluate() as order if evaluate is not None and decoded.parameters is not None:
                         evaluate(participant, order, decoded.parameters)
