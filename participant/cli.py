@@ -1,17 +1,20 @@
 """``fedmeta participant``: take part in a federation. Torch is imported only once the scenario is known."""
 
 import math
+import os
 import re
 from pathlib import Path
 
 import click
 
-from participant.device import DEVICE_FORM
+from participant.device import DEVICE_FORM, choose_device
 from participant.session import Settings, run
 from protocol.messages import Share
 
 NAME_FORM = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 MAX_SHARES = 2**20
+# Measuring goes on beside training, which must not wait for it where they share cores.
+AUDITOR_NICENESS = 10
 
 
 class ShareType(click.ParamType[Share]):
@@ -129,4 +132,8 @@ def start(
         patience_s=patience,
         parent=parent,
     )
+    if device not in ("auto", "cpu"):
+        choose_device(device, name)  # a device that is not there is better known before joining
+    if role == "auditor":
+        os.nice(AUDITOR_NICENESS)
     ctx.exit(run(settings))

@@ -51,8 +51,8 @@ def build_network(scenario: Scenario, *purpose: str | int) -> FewShotNetwork:
             network(torch.zeros(2, channels, size, size))
         except RuntimeError as error:
             raise UsageProblem(
-                f"model.name = {scenario.model.name!r} does not take images of {channels}x{size}x{size}: "
-                f"{str(error).splitlines()[0]}"
+                f"model.name = {scenario.model.name!r} does not take images of {channels}x{size}x{size}; "
+                f"there are: {', '.join(MODELS.names())}"
             ) from error
     return network
 

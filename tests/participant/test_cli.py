@@ -18,6 +18,9 @@ def start(
 ) -> tuple[Result, list[Settings]]:
     started: list[Settings] = []
 
+    monkeypatch.setattr("participant.cli.choose_device", lambda *_: None)  # one that other machines have
+    monkeypatch.setattr("os.nice", lambda _: 0)
+
     def run(settings: Settings) -> int:
         started.append(settings)
         return 130
