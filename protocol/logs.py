@@ -4,11 +4,12 @@ import json
 import logging
 import math
 import os
+import select
 import sys
 import weakref
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import structlog
 from pydantic import BaseModel
@@ -71,21 +72,51 @@ class JsonLines:
 
 
 class Console:
-    """Shows events on stderr: coloured on a terminal, unless NO_COLOR is set."""
+    """Shows events on stderr: coloured on a terminal, unless NO_COLOR is set.
+
+    It does not wait for whoever reads there: what a full pipe or a stopped terminal does not take is left
+    out, and how much that was is said as soon as there is room again.
+    """
 
     def __init__(self) -> None:
         colors = sys.stderr.isatty() and not os.environ.get("NO_COLOR")
         self._render = structlog.dev.ConsoleRenderer(colors=colors, pad_event_to=0, sort_keys=False)
         self._open = True
+        self._left_out = 0
 
     def write(self, event: EventDict) -> None:
         if not self._open:
             return
         try:
-            print(self._render(None, event["level"], dict(event)), file=sys.stderr, flush=True)
+            if self._left_out and _has_room(sys.stderr):
+                print(f"({self._left_out} lines were left out here)", file=sys.stderr, flush=True)
+                self._left_out = 0
+            if not self._left_out and _has_room(sys.stderr):
+                print(self._line(event), file=sys.stderr, flush=True)
+            else:
+                self._left_out += 1
         except OSError:
             # The terminal or the reading end of the pipe is gone; a daemon goes on without.
             self._open = False
+
+    def _line(self, event: EventDict) -> str:
+        shown = {key: _printable(value) if isinstance(value, str) else value for key, value in event.items()}
+        line = self._render(None, event["level"], shown)
+        return line if len(line.encode()) < select.PIPE_BUF else f"{line[: select.PIPE_BUF // 4 - 2]}…"
+
+
+def _has_room(stream: TextIO) -> bool:
+    """Whether a line of up to PIPE_BUF bytes can be written without waiting."""
+    try:
+        descriptor = stream.fileno()
+    except OSError:
+        return True  # no file: memory
+    return bool(select.select([], [descriptor], [], 0)[1])
+
+
+def _printable(text: str) -> str:
+    # A stranger may have written it; the renderer shows text without spaces as it is, escape sequences too.
+    return "".join(char if char.isprintable() or char in "\r\n\t" else ascii(char)[1:-1] for char in text)
 
 
 class _Fanout:

@@ -135,12 +135,30 @@ def test_a_terminal_gets_colours_unless_no_color_is_set(monkeypatch: pytest.Monk
     assert "\x1b" not in shown_on(Terminal(), monkeypatch)
 
 
-def test_what_a_stranger_wrote_cannot_steer_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("text", ["\x1b[2Jgone\nfake line", "\x1b[2J", "\x9b2J", "a\u2028b", "\n"])
+def test_what_a_stranger_wrote_cannot_steer_the_terminal(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     stream = io.StringIO()
     monkeypatch.setattr(sys, "stderr", stream)
-    open_log(None, console=True).info("participant_refused", detail="\x1b[2Jgone\nfake line")
-    assert "\x1b" not in stream.getvalue()
-    assert stream.getvalue().count("\n") == 1
+    open_log(None, console=True).info("participant_refused", detail=text)
+    assert stream.getvalue().removesuffix("\n").isprintable()
+
+
+def test_a_reader_that_has_stopped_holds_up_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    reading, writing = os.pipe()
+    with os.fdopen(writing, "w") as pipe, os.fdopen(reading) as reader:
+        os.set_blocking(reading, False)
+        monkeypatch.setattr(sys, "stderr", pipe)
+        log = open_log(tmp_path / "log.jsonl", console=True)
+        for number in range(100):
+            log.info("round_started", number=number, selected=["participant"] * 500)
+        full = reader.read()
+        log.info("round_completed")
+        rest = reader.read()
+    assert len(lines(tmp_path / "log.jsonl")) == 101
+    assert 0 < full.count("\n") < 100
+    left_out, last = rest.splitlines()
+    assert left_out == f"({100 - full.count(chr(10))} lines were left out here)"
+    assert "round_completed" in last
 
 
 def test_a_closed_terminal_does_not_end_a_daemon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
