@@ -189,6 +189,10 @@ class Rounds:
         overdue = self.phase is Phase.WAITING and attempt.deadline is not None
         if enough and (overdue or not attempt.missing):
             return self._close(attempt)
+        if enough and self.phase is Phase.WAITING:
+            # Some of them came from participants that are gone again: those who are still missing have until
+            # the deadline, like in any other attempt.
+            self._open(attempt, now)
         if len(attempt.selected) < self._rules.min_updates and self.phase is Phase.OPEN:
             return self._too_few(attempt, now)
         return []

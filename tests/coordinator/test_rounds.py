@@ -242,6 +242,18 @@ class TestWaiting:
         bench.update("cid")
         assert bench.last(RoundCompleted).received == 3
 
+    def test_ends_with_enough_updates_though_those_who_gave_them_were_never_there_together(self) -> None:
+        first = begun(min_updates=2)
+        resumed = Bench(tiny.scenario(min_updates=2), first.written[-1], split=tiny.SPLIT)
+        resumed.ready("ann")
+        resumed.update("ann")
+        resumed.lose("ann")
+        resumed.ready("bob")
+        resumed.update("bob")
+        assert resumed.all(RoundCompleted) == [], "the others are expected back until the deadline"
+        resumed.after(DEADLINE_S)
+        assert resumed.last(RoundCompleted).received == 2
+
     def test_is_said_once(self) -> None:
         bench = begun(min_updates=4)
         bench.lose("dee")
