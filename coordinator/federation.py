@@ -26,6 +26,7 @@ from coordinator.rounds import Phase, Rounds
 from coordinator.state import FederationState
 from protocol.manifest import Manifest
 from protocol.messages import (
+    MAX_TEXT,
     AnyMessage,
     EvaluationReport,
     Heartbeat,
@@ -251,7 +252,7 @@ class Federation:
         return [*self.measuring.give_up(number, reason), *self.measuring.assign(), *self._finish(now)]
 
     def shut_down(self, *, failed: bool, reason: str) -> list[Effect]:
-        last_word = Shutdown(run=self.run, failed=failed, reason=reason)
+        last_word = Shutdown(run=self.run, failed=failed, reason=reason[:MAX_TEXT])
         return [Send(member.peer, last_word) for member in self.membership.everybody()]
 
     def wake_at(self, now: float) -> float:
@@ -264,6 +265,8 @@ class Federation:
     # Parts of the above
 
     def _ready(self, member: Member, ready: Ready, now: float) -> list[Effect]:
+        if member.ready and not self._refusals.may_answer(member.peer, now):
+            return []  # each one would be answered with the whole model
         refusal = ready_refusal(ready, manifest_digest=self._manifest.digest, split=self._split)
         if refusal is not None:
             self._forget(member)

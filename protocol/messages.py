@@ -14,7 +14,8 @@ from protocol.split import ClassSplit
 
 PROTOCOL_VERSION = 1
 
-Text = Annotated[str, Field(max_length=1024)]
+MAX_TEXT = 1024
+Text = Annotated[str, Field(max_length=MAX_TEXT)]
 ParticipantName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 RunId = Annotated[str, Field(pattern=r"^[0-9a-f]{8,64}$")]
 RoundNumber = Annotated[int, Field(ge=0, lt=2**31)]

@@ -8,6 +8,7 @@ from coordinator.journal import (
     MessageRefused,
     ParticipantJoined,
     ParticipantLost,
+    ParticipantReady,
     ParticipantRefused,
     RoundCompleted,
     RunCompleted,
@@ -191,6 +192,21 @@ class TestMembers:
         bench.join("ann")
         bench.beat("ann")
         assert bench.heard("ann", Heartbeat) == [Heartbeat(run=RUN)]
+
+    def test_readiness_said_over_and_over_does_not_draw_a_model_each_time(self) -> None:
+        bench = Bench(tiny.scenario())
+        bench.ready(*FOUR)
+        ready = Ready(run=RUN, manifest_digest=tiny.MANIFEST.digest, split=tiny.SPLIT)
+        for _ in range(10 * ANSWERS):
+            bench.say("ann", ready)
+        assert len(bench.orders("ann")) == 1 + ANSWERS
+        assert len(bench.all(ParticipantReady)) == 4 + ANSWERS
+
+    def test_the_reason_of_a_failure_is_told_however_long_it_is(self) -> None:
+        bench = Bench(tiny.scenario())
+        bench.ready("ann")
+        bench.perform(bench.federation.shut_down(failed=True, reason="/long" * 1000))
+        assert bench.heard("ann", Shutdown)[0].reason.startswith("/long/long")
 
     def test_a_message_of_another_run_is_foreign(self) -> None:
         bench = Bench(tiny.scenario())
