@@ -33,7 +33,7 @@ from protocol.manifest import Parameters
 from protocol.messages import Evaluate, Heartbeat, Join, Leave, Train, Update
 from protocol.sockets import RouterSocket
 
-MESSAGES_BETWEEN_TICKS = 256
+BETWEEN_TICKS_S = 0.1
 PARENT_CHECK_S = 1.0
 LAST_WORDS_S = 5.0
 
@@ -87,6 +87,7 @@ class Daemon:
                 self._perform(self._federation.tick(time.monotonic()))
             if not self._finished:
                 self._stop_in_the_middle(self._wakeup.interrupted or "")
+            if not self._finished:
                 return Outcome.INTERRUPTED
             self._see_off()
             return Outcome.COMPLETED
@@ -110,11 +111,12 @@ class Daemon:
             self._wakeup.interrupted = "the process that started this one has ended"
 
     def _receive(self) -> None:
-        for _ in range(MESSAGES_BETWEEN_TICKS):
-            received = self._socket.receive()
-            if received is None:
-                return
+        # By time, not by number: to refuse the largest header takes a thousand times as long as a heartbeat.
+        until = time.monotonic() + BETWEEN_TICKS_S
+        while (received := self._socket.receive()) is not None:
             self._perform(self._take(*received))
+            if time.monotonic() > until:
+                return
 
     def _take(self, peer: bytes, frames: list[memoryview]) -> list[Effect]:
         now = time.monotonic()
@@ -215,7 +217,8 @@ class Daemon:
         self._writer.submit(WriteCheckpoint(state, needed=True), self._model)
         for written in self._writer.drain():
             self._acknowledge(written)
-        self._journal.write(RunInterrupted(state.round, reason))
+        if not self._finished:  # its last checkpoint was under way
+            self._journal.write(RunInterrupted(state.round, reason))
 
     def _fail(self, reason: str) -> None:
         with contextlib.suppress(RunFailed):  # when it is the journal's disk that is full
@@ -233,10 +236,7 @@ class Daemon:
         while there and (patience := deadline - time.monotonic()) > 0:
             self._poller.poll(round(patience * 1000) + 1)
             self._wakeup.drain()
-            for _ in range(MESSAGES_BETWEEN_TICKS):
-                received = self._socket.receive()
-                if received is None:
-                    break
+            while time.monotonic() < deadline and (received := self._socket.receive()) is not None:
                 with contextlib.suppress(CodecError):
                     if isinstance(decode_frames(received[1], self._model.manifest).message, Leave):
                         there.discard(received[0])
