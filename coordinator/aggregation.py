@@ -2,7 +2,7 @@
 
 Each δ is rounded to a grid of 2⁻³⁰ and added in int64. Integer addition commutes, so the model does not
 depend on the order of arrival; memory does not grow with the number of participants. With |δ| ≤ 2¹⁷ a
-sum of 2¹⁶ updates cannot overflow (17 + 30 + 16 = 63 bits).
+sum of fewer than 2¹⁶ updates cannot overflow (17 + 30 + 16 = 63 bits).
 """
 
 import math
@@ -18,7 +18,7 @@ from protocol.registry import Registry
 
 GRID = 2.0**30
 LARGEST = 2.0**17
-MOST_UPDATES = 2**16
+MOST_UPDATES = 2**16 - 1
 _CHUNK = 1 << 15  # 256 KiB in float64: scratch and its slice of the sum stay in the cache
 
 

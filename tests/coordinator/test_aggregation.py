@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from coordinator.aggregation import LARGEST, BadValues, UpdateSum
+from coordinator.aggregation import GRID, LARGEST, MOST_UPDATES, BadValues, UpdateSum
 from protocol.errors import RunFailed
 from protocol.manifest import DType, Manifest, Parameters, ParameterSpec
 from tests.coordinator import tiny
@@ -101,6 +101,10 @@ def test_values_beyond_the_exact_range_are_refused_by_name(sign: int) -> None:
     with pytest.raises(BadValues, match="beyond 131072") as caught:
         UpdateSum(tiny.MANIFEST).add(tiny.parameters_of(sign * (LARGEST + 1)))
     assert caught.value.reason == "out_of_range"
+
+
+def test_the_sum_of_as_many_updates_as_there_can_be_fits() -> None:
+    assert MOST_UPDATES * round(LARGEST * GRID) <= np.iinfo(np.int64).max
 
 
 def test_clearing_starts_a_new_attempt() -> None:
