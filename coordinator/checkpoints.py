@@ -14,6 +14,7 @@ from safetensors import SafetensorError
 
 from coordinator.files import write_whole
 from coordinator.state import CheckpointRecord, FederationState
+from protocol.errors import RunFailed
 from protocol.manifest import Parameters
 
 KEPT = 2
@@ -51,14 +52,17 @@ class CheckpointStore:
     def write(self, state: FederationState, model: Parameters) -> Path:
         """Store and make durable, then delete what need not be kept any more.
 
-        Raises :class:`~protocol.errors.RunFailed` when that fails, for instance on a full disk; no
+        Raises :class:`RunFailed` when that fails, for instance on a full disk; no
         half-written file stays.
         """
         record = CheckpointRecord(state=state, manifest=model.manifest, model_digest=model.digest())
         tensors = self._tensors(state.round)
         write_whole(tensors, safetensors.numpy.save(model.arrays()))
         write_whole(self._record(state.round), record.model_dump_json(indent=1).encode())
-        self._retire()
+        try:
+            self._retire()
+        except OSError as error:
+            raise RunFailed(f"{error.filename}: cannot delete an old checkpoint: {error.strerror}") from error
         return tensors
 
     def newest(self) -> tuple[Checkpoint | None, list[Damaged]]:
@@ -90,7 +94,10 @@ class CheckpointStore:
 
     def discard(self, damaged: Damaged) -> None:
         """Move a damaged checkpoint out of the way, for a person to look at."""
-        damaged.path.rename(damaged.path.with_suffix(".json.damaged"))
+        try:
+            damaged.path.rename(damaged.path.with_suffix(".json.damaged"))
+        except OSError as error:
+            raise RunFailed(f"{damaged.path}: cannot move it out of the way: {error.strerror}") from error
 
     def _read_record(self, number: int) -> CheckpointRecord:
         path = self._record(number)

@@ -14,7 +14,9 @@ class Wakeup:
 
     def __init__(self) -> None:
         self.interrupted: str | None = None
-        self._read, self._write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._read, self._write = os.pipe()
+        os.set_blocking(self._read, False)
+        os.set_blocking(self._write, False)
 
     def fileno(self) -> int:
         return self._read

@@ -107,6 +107,18 @@ def test_a_discarded_checkpoint_no_longer_counts_as_one_of_the_newest(tmp_path: 
     assert checkpoints.rounds() == [2, 3]
 
 
+def test_an_old_one_that_cannot_be_deleted_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    checkpoints = filled(tmp_path, 2, 4)
+
+    def read_only(path: Path, **_: object) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
+
+    monkeypatch.setattr("pathlib.Path.unlink", read_only)
+    with pytest.raises(RunFailed, match=r"round-000002.json: cannot delete an old checkpoint: Read-only"):
+        checkpoints.write(state(6), tiny.values(6))
+    assert newest(checkpoints).state.round == 6
+
+
 @pytest.mark.parametrize("failing", ["write", "fsync", "rename"])
 def test_a_full_disk_is_one_line_with_the_remedy_and_leaves_nothing_half_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: str
