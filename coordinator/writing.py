@@ -1,4 +1,4 @@
-"""Writes checkpoints in a thread of its own, in order, so that a slow disk never holds up a round."""
+"""Writes checkpoints in a thread of its own, in order, so that a slow disk does not hold up a round."""
 
 import time
 from collections import deque
@@ -11,6 +11,8 @@ from coordinator.checkpoints import CheckpointStore
 from coordinator.effects import WriteCheckpoint
 from coordinator.state import FederationState
 from protocol.manifest import Parameters
+
+MOST_WAITING = 8
 
 
 @dataclass(frozen=True)
@@ -36,30 +38,29 @@ class CheckpointWriter:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="checkpoints")
         self._waiting: deque[tuple[WriteCheckpoint, Parameters]] = deque()
         self._running: _Job | None = None
+        self._written: list[Written] = []
 
     def submit(self, order: WriteCheckpoint, model: Parameters) -> None:
-        """``model`` must not change afterwards."""
+        """``model`` must not change afterwards. Each that waits is held in memory, so with many waiting this
+        waits for the disk too. Raises what writing raised."""
         if self._waiting and not self._waiting[-1][0].needed:
             self._waiting.pop()  # the disk is slower than the rounds; the newer one is the better one
         self._waiting.append((order, model))
         self._next()
+        while len(self._waiting) > MOST_WAITING:
+            self._wait()
 
     def finished(self) -> list[Written]:
         """What has become durable since the last call. Raises what writing raised."""
-        written = []
-        while self._running is not None and self._running.future.done():
-            written.append(self._running.future.result())
-            self._running = None
-            self._next()
+        self._collect()
+        written, self._written = self._written, []
         return written
 
     def drain(self) -> list[Written]:
         """Wait for all that was submitted. Raises what writing raised."""
-        written = []
         while self._running is not None:
-            wait([self._running.future])
-            written += self.finished()
-        return written
+            self._wait()
+        return self.finished()
 
     def model_of(self, number: int) -> Parameters | None:
         """The model of a round that is not on disk yet."""
@@ -69,6 +70,17 @@ class CheckpointWriter:
 
     def close(self) -> None:
         self._thread.shutdown(wait=True, cancel_futures=True)
+
+    def _wait(self) -> None:
+        if self._running is not None:
+            wait([self._running.future])
+        self._collect()
+
+    def _collect(self) -> None:
+        while self._running is not None and self._running.future.done():
+            self._written.append(self._running.future.result())
+            self._running = None
+            self._next()
 
     def _next(self) -> None:
         if self._running is None and self._waiting:

@@ -10,7 +10,7 @@ from coordinator.checkpoints import CheckpointStore
 from coordinator.effects import WriteCheckpoint
 from coordinator.keeping import Keeping
 from coordinator.state import FederationState
-from coordinator.writing import CheckpointWriter
+from coordinator.writing import MOST_WAITING, CheckpointWriter
 from protocol.errors import RunFailed
 from protocol.manifest import Parameters
 from tests.coordinator import tiny
@@ -70,6 +70,17 @@ def test_a_slow_disk_leaves_out_what_a_later_one_replaces_but_nothing_that_is_ne
         writer.submit(order(number, needed=needed), tiny.values(number))
     store.free.set()
     assert [written.state.round for written in writer.drain()] == [1, 2, 5]
+
+
+def test_a_disk_slower_than_the_rounds_never_makes_it_hold_many_models(
+    writer: CheckpointWriter, store: SlowStore
+) -> None:
+    store.free.set()
+    for number in range(100):
+        writer.submit(order(number, needed=True), tiny.values(number))
+        held = [waiting for waiting in range(100) if writer.model_of(waiting) is not None]
+        assert len(held) <= MOST_WAITING + 1
+    assert [written.state.round for written in writer.drain()] == list(range(100))
 
 
 def test_a_model_that_is_not_on_disk_yet_can_be_had(writer: CheckpointWriter, store: SlowStore) -> None:
