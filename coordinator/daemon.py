@@ -213,12 +213,17 @@ class Daemon:
 
     def _stop_in_the_middle(self, reason: str) -> None:
         # No shutdown is sent: the participants go on looking for a coordinator, and --resume finds them.
+        self._drain()
+        if self._finished:
+            return  # the checkpoint that was under way was the last one
         state = self._federation.state(time.monotonic())
         self._writer.submit(WriteCheckpoint(state, needed=True), self._model)
+        self._drain()
+        self._journal.write(RunInterrupted(state.round, reason))
+
+    def _drain(self) -> None:
         for written in self._writer.drain():
             self._acknowledge(written)
-        if not self._finished:  # its last checkpoint was under way
-            self._journal.write(RunInterrupted(state.round, reason))
 
     def _fail(self, reason: str) -> None:
         with contextlib.suppress(RunFailed):  # when it is the journal's disk that is full

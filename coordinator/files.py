@@ -1,9 +1,17 @@
 """Writing a file so that after a crash it is there whole, as it was before, or not at all."""
 
+import contextlib
 import os
 from pathlib import Path
 
 from protocol.errors import RunFailed
+
+
+def remove_temporary(directory: Path) -> None:
+    """What a process that was killed while it wrote has left there."""
+    with contextlib.suppress(OSError):
+        for left in directory.glob(".*.tmp"):
+            left.unlink()
 
 
 def write_whole(path: Path, data: bytes) -> None:

@@ -70,6 +70,12 @@ class RunDirectory:
                 f"was started with, {self.scenario}"
             )
 
+    def says_completed(self) -> bool:
+        """Whether the journal holds the run's end."""
+        with contextlib.suppress(OSError), self.journal.open("rb") as lines:
+            return any(b'"event": "run_completed"' in line for line in lines)
+        return False
+
     def load_split(self) -> ClassSplit | None:
         try:
             return ClassSplit.model_validate_json(self.split.read_bytes())

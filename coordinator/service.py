@@ -1,5 +1,6 @@
 """From the command line's settings to a running daemon: new, or going on from the newest checkpoint."""
 
+import contextlib
 import platform
 import secrets
 import time
@@ -14,7 +15,8 @@ from coordinator.aggregation import AGGREGATIONS, MOST_UPDATES
 from coordinator.checkpoints import CheckpointStore
 from coordinator.daemon import Daemon, Outcome
 from coordinator.federation import Federation
-from coordinator.journal import CheckpointDamaged, Journal, RunResumed, RunStarted
+from coordinator.files import remove_temporary
+from coordinator.journal import CheckpointDamaged, Journal, RunCompleted, RunResumed, RunStarted
 from coordinator.run_dir import RunDirectory
 from coordinator.state import FederationState
 from coordinator.wakeup import Wakeup
@@ -59,8 +61,9 @@ def serve(settings: Settings, initial_parameters: InitialParameters = from_model
         raise UsageProblem(f"federation.selected must be at most {MOST_UPDATES}")
     AGGREGATIONS.get(settings.scenario.federation.aggregation)
     directory = RunDirectory(settings.run_dir)
-    wakeup = Wakeup()
-    with directory.locked(), wakeup.on_signals():
+    with contextlib.closing(Wakeup()) as wakeup, directory.locked(), wakeup.on_signals():
+        for folder in (directory.path, directory.checkpoints):
+            remove_temporary(folder)
         if settings.resume:
             directory.reclaim(settings.scenario)
         else:
@@ -83,6 +86,9 @@ def _start(
     else:
         state, model = checkpoint.state, checkpoint.model
     if state.completed:
+        if not directory.says_completed():  # killed between the two
+            done = RunCompleted(state.round, model.digest(), state.elapsed_s)
+            Journal(open_log(directory.journal, console=settings.console, run=state.run)).write(done)
         return Outcome.COMPLETED
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
     try:

@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import zmq
 
@@ -39,7 +39,9 @@ JournalLine = dict[str, Any]
 
 
 class DaemonProcess:
-    """Started at once; ``journal`` reads what it has written so far."""
+    """Started at once; ``journal`` reads what it has written so far. None outlives its test (conftest.py)."""
+
+    started: ClassVar[list["DaemonProcess"]] = []
 
     def __init__(
         self,
@@ -68,6 +70,7 @@ class DaemonProcess:
         self._said: list[str] = []
         self._reader = threading.Thread(target=lambda: self._said.extend(self.process.stderr or ()))
         self._reader.start()
+        self.started.append(self)
 
     def journal(self) -> list[JournalLine]:
         with contextlib.suppress(FileNotFoundError):
@@ -99,6 +102,14 @@ class DaemonProcess:
         code = self.process.wait(PATIENCE_S)
         self._reader.join(PATIENCE_S)
         return code, "".join(self._said)
+
+    @classmethod
+    def end_all(cls) -> None:
+        """Whatever is left, at once."""
+        while cls.started:
+            daemon = cls.started.pop()
+            daemon.process.kill()
+            daemon.end()
 
 
 def _limit_files(size: int) -> None:

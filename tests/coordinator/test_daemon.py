@@ -1,5 +1,6 @@
 """The daemon as a process, with scripted participants on loopback."""
 
+import json
 import os
 import signal
 from collections.abc import Iterator
@@ -10,6 +11,10 @@ import zmq
 
 from coordinator.aggregation import UpdateSum
 from coordinator.checkpoints import CheckpointStore
+from coordinator.daemon import Outcome
+from coordinator.run_dir import RunDirectory
+from coordinator.service import Settings, serve
+from coordinator.state import FederationState
 from protocol.manifest import Parameters
 from protocol.messages import (
     Evaluate,
@@ -200,6 +205,29 @@ class TestAnInterruptedCoordinator:
         resumed.process.terminate()
         resumed.end()
 
+    def test_that_was_writing_its_last_checkpoint_has_completed(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        scenario = tiny.scenario(rounds=1)
+        directory = RunDirectory(tmp_path / "run")
+        directory.claim(scenario)
+        shares = {name: at for at, name in enumerate(NAMES)}
+        over = FederationState(run="0" * 16, round=1, roster=tuple(NAMES), shares=shares)
+        CheckpointStore(directory.checkpoints, lambda _: True).write(over, tiny.parameters_of(1.0))
+        write, interrupts = CheckpointStore.write, [signal.SIGTERM]
+
+        def interrupted(store: CheckpointStore, state: FederationState, model: Parameters) -> Path:
+            while interrupts:
+                os.kill(os.getpid(), interrupts.pop())
+            return write(store, state, model)
+
+        monkeypatch.setattr(CheckpointStore, "write", interrupted)
+        settings = Settings(scenario, "tiny", "tcp://127.0.0.1:*", directory.path, resume=True, console=False)
+        assert serve(settings, tiny.initial_parameters) is Outcome.COMPLETED
+        assert not interrupts
+        events = [json.loads(line)["event"] for line in directory.journal.read_text().splitlines()]
+        assert events[-1] == "run_completed"
+
     def test_sends_no_shutdown(self, tmp_path: Path, context: Context) -> None:
         daemon = DaemonProcess(tiny.scenario(), tmp_path / "run")
         (ann,) = enter(context, daemon, "ann")
@@ -281,6 +309,23 @@ class TestTheRunDirectory:
         before = daemon.journal()
         assert DaemonProcess(scenario, tmp_path / "run", resume=True).end()[0] == 0
         assert daemon.journal() == before
+
+    def test_of_a_run_killed_before_it_could_say_that_it_is_complete_says_so(
+        self, tmp_path: Path, context: Context
+    ) -> None:
+        scenario = tiny.scenario(rounds=1)
+        daemon = DaemonProcess(scenario, tmp_path / "run")
+        finish(daemon, enter(context, daemon, *NAMES))
+        *before, completed = (tmp_path / "run" / "journal.jsonl").read_text().splitlines(keepends=True)
+        (tmp_path / "run" / "journal.jsonl").write_text("".join([*before, completed[:20]]))
+        half_written = tmp_path / "run" / "checkpoints" / ".round-000001.json.tmp"
+        half_written.write_text("{")
+        resumed = DaemonProcess(scenario, tmp_path / "run", resume=True)
+        assert resumed.end()[0] == 0
+        last = json.loads((tmp_path / "run" / "journal.jsonl").read_text().splitlines()[-1])
+        assert last["event"] == "run_completed"
+        assert last["model_digest"] == json.loads(completed)["model_digest"]
+        assert not half_written.exists()
 
 
 class TestBadInput:
