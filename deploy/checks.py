@@ -1,26 +1,38 @@
 """What would make every participant fail, found before any process is started."""
 
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
+from participant.interrupts import held_back
 from protocol.scenario import Scenario
+from protocol.split import share_of
 
 
 def check_scenario(scenario: Scenario, data_dir: Path | None, device: str) -> None:
     """Raises :class:`protocol.errors.UsageProblem` for a name that is not there, for data that are missing,
-    broken or too few, and for a device that this machine lacks."""
-    from coordinator.aggregation import AGGREGATIONS
-    from participant.attacks import ATTACKS
-    from participant.decisions import DECISIONS
-    from participant.device import choose_device
-    from participant.learning.algorithms import ALGORITHMS
-    from participant.roles.setting import Setting
+    broken or too few for the episodes, and for a device that this machine lacks."""
+    with held_back():
+        import torch
+
+        from coordinator.aggregation import AGGREGATIONS
+        from participant.attacks import ATTACKS
+        from participant.decisions import DECISIONS
+        from participant.device import choose_device
+        from participant.learning.algorithms import ALGORITHMS
+        from participant.learning.episodes import require_classes, require_images
+        from participant.roles.auditor import Auditor
+        from participant.roles.setting import Setting
 
     for decision in scenario.decision.names:
         DECISIONS.get(decision)
     ATTACKS.get(scenario.attack.name)
     ALGORITHMS.get(scenario.learning.algorithm)
     AGGREGATIONS.get(scenario.federation.aggregation)
-    chosen = choose_device(device, "")
-    with TemporaryDirectory() as folder:
-        Setting.read(scenario, name="check", device=chosen, data_dir=data_dir, state_dir=Path(folder))
+    choose_device(device, "")
+    # On the CPU: this process outlives the check, and would keep the device's memory.
+    here = torch.device("cpu")
+    setting = Setting.read(scenario, name="check", device=here, data_dir=data_dir, state_dir=Path())
+    train, participants = setting.split.train, scenario.federation.participants
+    require_classes(len(share_of(train, participants - 1, participants)), scenario.task.way)
+    for name in train:
+        require_images(len(setting.dataset.of(name)), scenario.learning.train_shots, name)
+    Auditor(setting)

@@ -5,6 +5,7 @@ import re
 import sys
 from typing import TYPE_CHECKING
 
+from participant.interrupts import held_back
 from protocol.errors import UsageProblem
 from protocol.seeds import derive_seed
 
@@ -40,7 +41,8 @@ def choose_device(wanted: str, name: str) -> "torch.device":
 
     Raises :class:`UsageProblem` that names the devices there are.
     """
-    import torch
+    with held_back():
+        import torch
 
     if DEVICE_FORM.fullmatch(wanted) is None:
         raise UsageProblem(f"--device {wanted}: write auto, cpu, mps, cuda or cuda:N, for instance cuda:0")

@@ -3,7 +3,8 @@
 import os
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import Self
 
@@ -80,3 +81,13 @@ class Interrupts:
                     return
             except BlockingIOError:
                 return
+
+
+@contextmanager
+def held_back() -> Iterator[None]:
+    """Ctrl-C waits meanwhile: a KeyboardInterrupt within the import of torch makes its C++ abort."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

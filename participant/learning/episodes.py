@@ -58,16 +58,24 @@ def draw_episode(
 
 def draw_classes(rng: np.random.Generator, classes: Sequence[str], way: int) -> list[str]:
     """``way`` different classes in a random order of positions."""
-    if len(classes) < way:
-        raise UsageProblem(f"an episode of {way} classes cannot be drawn from {len(classes)}")
+    require_classes(len(classes), way)
     return [classes[index] for index in rng.permutation(len(classes))[:way]]
 
 
 def draw_rows(rng: np.random.Generator, rows: NDArray[np.int64], count: int, name: str) -> NDArray[np.int64]:
     """``count`` different rows of a class."""
-    if len(rows) < count:
-        raise UsageProblem(f"class {name!r} has {len(rows)} images here, but an episode needs {count}")
+    require_images(len(rows), count, name)
     return rng.permutation(rows)[:count]
+
+
+def require_classes(there: int, way: int) -> None:
+    if there < way:
+        raise UsageProblem(f"an episode of {way} classes cannot be drawn from {there}")
+
+
+def require_images(there: int, needed: int, name: str) -> None:
+    if there < needed:
+        raise UsageProblem(f"class {name!r} has {there} images here, but an episode needs {needed}")
 
 
 def place(name: str, position: int, others: list[str]) -> list[str]:

@@ -11,11 +11,19 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from participant.decisions import DECISIONS, Adaptation, Decision
 from participant.learning.attack_images import AttackImages, target_position
-from participant.learning.episodes import Episode, draw_classes, draw_episode, draw_rows, place
+from participant.learning.episodes import (
+    Episode,
+    draw_classes,
+    draw_episode,
+    draw_rows,
+    place,
+    require_images,
+)
 from participant.learning.images import ImageBank
 from participant.learning.inner_loop import InnerLoop
 from participant.role import Cancelled, WorkCancelled
@@ -34,13 +42,15 @@ class AuditData:
     attack: AttackImages
 
 
-@dataclass(frozen=True)
-class BackdoorEpisode:
-    """A benign user's task with the target class in it. The query set is backdoor
-    images, whose labels are the target's position: ``attack_train`` of them, then attack-validation ones."""
-
-    episode: Episode
-    attack_train: int
+def check_images(scenario: Scenario, data: AuditData) -> None:
+    """Raises :class:`UsageProblem` when an episode that :func:`measure` may draw would lack images."""
+    shots = max(scenario.task.shots)
+    for name in data.test:
+        require_images(len(data.bank.members[name]), shots + scenario.task.query, name)
+    require_images(len(data.attack.user_target), shots, data.attack.target)
+    if True in scenario.evaluation.backdoor_in_support:
+        for name, rows in data.attack.attack_validation.items():
+            require_images(len(rows) - 1, shots, name)  # one at least is left to be classified
 
 
 def main_episode(scenario: Scenario, data: AuditData, shots: int, number: int) -> Episode:
@@ -52,10 +62,12 @@ def main_episode(scenario: Scenario, data: AuditData, shots: int, number: int) -
 
 def backdoor_episode(
     scenario: Scenario, data: AuditData, shots: int, in_support: bool, number: int
-) -> BackdoorEpisode:
-    """The ``number``-th backdoor episode; the backdoor classes take turns. With ``in_support`` the backdoor
-    class is one of the other K-1, under its right label, by attack-validation images that are then not
-    classified."""
+) -> Episode:
+    """The ``number``-th backdoor episode, a benign user's task with the target class in it; the backdoor
+    classes take turns. The query set is the backdoor class's attack-train images, ``attack.images`` of them,
+    then its attack-validation ones, all labelled with the target's position. With ``in_support`` the
+    backdoor class is one of the other K-1, under its right label, by attack-validation images that are then
+    not classified."""
     rng = generator(scenario.federation.seed, "backdoor", shots, int(in_support), number)
     names = sorted(data.attack.attack_train)
     backdoor = names[number % len(names)]
@@ -65,15 +77,13 @@ def backdoor_episode(
     members = {**data.bank.members, data.attack.target: data.attack.user_target}
     if in_support:
         others[int(rng.integers(len(others)))] = backdoor
-        # One image at least is left to be classified.
         members[backdoor] = draw_rows(rng, validation[:-1], shots, backdoor)
         validation = np.setdiff1d(validation, members[backdoor])
     users = ImageBank(data.bank.images, members)
     support = draw_episode(rng, users, place(data.attack.target, position, others), shots=shots)
-    train = data.attack.attack_train[backdoor]
-    query = data.bank.take(np.concatenate([train, validation]))
+    query = data.bank.take(np.concatenate([data.attack.attack_train[backdoor], validation]))
     labels = support.support_labels.new_full((len(query),), position)
-    return BackdoorEpisode(Episode(support.support, support.support_labels, query, labels), len(train))
+    return Episode(support.support, support.support_labels, query, labels)
 
 
 def measure(
@@ -132,10 +142,8 @@ def _backdoor(
     shots: int,
     in_support: bool,
 ) -> BackdoorAccuracy:
-    def episode(number: int) -> Episode:
-        return backdoor_episode(scenario, data, shots, in_support, number).episode
-
     train = scenario.attack.images
+    episode = partial(backdoor_episode, scenario, data, shots, in_support)
     hits = runner.run(decision, episode, f"backdoor {in_support}", shots)
     return BackdoorAccuracy(
         attack_train=interval([float(hit[:train].mean()) for hit in hits]),
@@ -154,7 +162,9 @@ class _EpisodeRunner:
         self._scenario = scenario
         self._cancelled = cancelled
         self._local = threading.local()
-        self._pool = ThreadPoolExecutor(workers)
+        # Asking for the number of threads makes a new thread take up the one that the process has set; else
+        # its first convolution starts a team of its own, as large as the machine.
+        self._pool = ThreadPoolExecutor(workers, initializer=torch.get_num_threads)
 
     def __enter__(self) -> "_EpisodeRunner":
         return self

@@ -7,7 +7,8 @@ a coordinator that resumes from an older checkpoint all give the same update.
 import os
 from pathlib import Path
 
-from safetensors.torch import load_file, save_file
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
 from torch import nn
 
 from protocol.errors import RunFailed
@@ -33,7 +34,7 @@ class PrivateState:
             path = self._path(round_number)
             try:
                 values = load_file(path)
-            except (OSError, ValueError) as error:
+            except (OSError, SafetensorError) as error:
                 raise RunFailed(
                     f"{path}: this participant's own parameters cannot be read: {error}"
                 ) from error
@@ -51,10 +52,11 @@ class PrivateState:
         temporary = path.with_suffix(".tmp")
         try:
             self._directory.mkdir(parents=True, exist_ok=True)
-            save_file(
-                {name: value.detach().cpu().contiguous() for name, value in self._own.items()}, temporary
-            )
-            with temporary.open("rb") as file:
+            with temporary.open("wb") as file:
+                file.write(
+                    save({name: value.detach().cpu().contiguous() for name, value in self._own.items()})
+                )
+                file.flush()
                 os.fsync(file.fileno())
             temporary.replace(path)
         except OSError as error:

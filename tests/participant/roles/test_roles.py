@@ -1,3 +1,4 @@
+import errno
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,7 @@ from participant.role import WorkCancelled
 from participant.roles.auditor import Auditor
 from participant.roles.benign import Benign
 from participant.roles.malicious import Malicious, attacks_in, boost_of
+from protocol.errors import RunFailed, UsageProblem
 from protocol.manifest import Parameters
 from protocol.messages import Evaluate
 from tests.participant.tiny import never, order, theta, tiny_scenario, tiny_setting
@@ -104,6 +106,31 @@ def test_private_states_that_will_not_be_asked_for_again_are_deleted(tmp_path: P
     ]
 
 
+def test_a_damaged_private_state_is_named(tmp_path: Path) -> None:
+    setting = tiny_setting(tmp_path, "model.shared=1")
+    role, start = Benign(setting), theta(setting)
+    role.train(order(1), start, never)
+    path = setting.state_dir / "private-000001.safetensors"
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(
+        RunFailed, match=r"private-000001\.safetensors: this participant's own .* cannot be read"
+    ):
+        role.train(order(2, previous=1), start, never)
+
+
+def test_a_private_state_that_cannot_be_written_is_named_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    setting = tiny_setting(tmp_path, "model.shared=1")
+    monkeypatch.setattr("participant.learning.private_state.os.fsync", full)
+    with pytest.raises(RunFailed, match=r"private-000001\.safetensors: .* No space left on device"):
+        Benign(setting).train(order(1), theta(setting), never)
+    assert list(setting.state_dir.iterdir()) == []
+
+
 def test_nothing_is_kept_when_all_is_shared(tmp_path: Path) -> None:
     setting = tiny_setting(tmp_path)
     Benign(setting).train(order(1), theta(setting), never)
@@ -117,6 +144,25 @@ def test_work_can_be_cancelled_between_steps(tmp_path: Path) -> None:
         Benign(setting).train(order(1), start, lambda: True)
     with pytest.raises(WorkCancelled):
         Auditor(setting).evaluate(Evaluate(run="0" * 32, round=1), start, lambda: True)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "says"),
+    [
+        (["task.shots=[2, 16]"], "has 20 images here, but an episode needs 21"),
+        (["task.shots=[12]"], "has 10 images here, but an episode needs 12"),
+        (
+            ["task.shots=[10]", "evaluation.backdoor_in_support=[false, true]"],
+            "has 9 images here, but an episode needs 10",
+        ),
+        (["attack.images=20"], "at least one must be left for attack-validation"),
+    ],
+)
+def test_an_auditor_with_too_few_images_says_so_at_the_start(
+    tmp_path: Path, overrides: list[str], says: str
+) -> None:
+    with pytest.raises(UsageProblem, match=says):
+        Auditor(tiny_setting(tmp_path, *overrides))
 
 
 def test_an_auditor_measures_every_decision_on_the_same_episodes(tmp_path: Path) -> None:
