@@ -42,6 +42,7 @@ RUNS = Path("runs")
     "overrides",
     multiple=True,
     metavar="KEY=VALUE",
+    envvar="FEDMETA_RUN_SET",
     help="Change a key of the scenario, for instance federation.rounds=200. Repeatable.",
 )
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, mps, cuda or cuda:N.")

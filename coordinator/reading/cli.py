@@ -34,10 +34,30 @@ LATEST = Path("runs/latest")
 
 @click.command()
 @click.argument("run_dir", type=click.Path(path_type=Path), default=LATEST, envvar="FEDMETA_RUN_DIR")
-@click.option("--round", "number", type=click.IntRange(min=0), help="One round in detail.")
-@click.option("--participant", "name", help="One participant's history.")
-@click.option("--follow", "watch", is_flag=True, help="Watch a run that goes on, until it ends.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of tables.")
+@click.option(
+    "--round",
+    "number",
+    type=click.IntRange(min=0),
+    envvar="FEDMETA_INSPECT_ROUND",
+    help="One round in detail.",
+)
+@click.option(
+    "--participant", "name", envvar="FEDMETA_INSPECT_PARTICIPANT", help="One participant's history."
+)
+@click.option(
+    "--follow",
+    "watch",
+    is_flag=True,
+    envvar="FEDMETA_INSPECT_FOLLOW",
+    help="Watch a run that goes on, until it ends.",
+)
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    envvar="FEDMETA_INSPECT_JSON",
+    help="Print one JSON document instead of tables.",
+)
 def inspect(run_dir: Path, number: int | None, name: str | None, watch: bool, as_json: bool) -> None:
     """Read the run in RUN_DIR (runs/latest by default): its rounds, participants and evaluations."""
     if watch and (as_json or number is not None or name is not None):

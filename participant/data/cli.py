@@ -29,7 +29,13 @@ def data() -> None:
 
 @data.command("list")
 @data_dir_option
-@click.option("--json", "as_json", is_flag=True, help="One JSON array instead of a table.")
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    envvar="FEDMETA_DATA_LIST_JSON",
+    help="One JSON array instead of a table.",
+)
 def list_command(data_dir: Path, as_json: bool) -> None:
     """Each data set: whether it is there, where, how many classes and images."""
     surveys = {name: _survey(name, data_dir) for name in datasets.names()}

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -39,6 +40,33 @@ def test_every_subcommand_is_there_and_answers_help() -> None:
         command = cli.fedmeta.get_command(click.Context(cli.fedmeta), name)
         assert command is not None
         assert command.name == name
+
+
+def options(command: click.Command, names: tuple[str, ...]) -> Iterator[tuple[str, str, click.Option]]:
+    """Of the command and all below it: the variable that the README promises, the one that click would take
+    by itself, and the option."""
+    if isinstance(command, click.Group):
+        for name in command.list_commands(click.Context(command)):
+            below = command.get_command(click.Context(command), name)
+            assert below is not None
+            yield from options(below, (*names, name))
+    for option in command.params:
+        if isinstance(option, click.Option) and not option.hidden and option.name != "version":
+            form = (
+                "_".join((*names, word)).upper().replace("-", "_") for word in (longest(option), option.name)
+            )
+            promised, automatic = form
+            yield promised, automatic, option
+
+
+def longest(option: click.Option) -> str:
+    return max(option.opts, key=len).removeprefix("--")
+
+
+def test_every_option_can_be_an_environment_variable() -> None:
+    shared = ("FEDMETA_DATA_DIR", "FEDMETA_RUN_DIR")
+    for promised, automatic, option in options(cli.fedmeta, ("fedmeta",)):
+        assert promised in (automatic, option.envvar) or option.envvar in shared, promised
 
 
 def test_version_is_that_of_the_distribution() -> None:
