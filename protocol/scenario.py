@@ -158,14 +158,15 @@ class Decision(Section):
 
 
 class Evaluation(Section):
-    """Measured after each of ``rounds``, after every ``every``-th (0: none), and after the last."""
+    """Measured after each of ``rounds``, after every ``every``-th (0: none), and after the last.
+    ``deadline_s``: how long the end of a run waits for an auditor that has gone."""
 
     every: Rounds = 0
     rounds: tuple[Rounds, ...] = ()
     episodes: Count = 100
     adaptation_steps: Rounds = 50
     adaptation_rate: float = Field(default=1e-3, gt=0)
-    backdoor_in_support: tuple[bool, ...] = (False,)
+    backdoor_in_support: tuple[bool, ...] = Field(default=(False,), min_length=1)
     transductive: bool = False
     deadline_s: float = Field(default=900.0, gt=0)
 
@@ -197,6 +198,14 @@ class Scenario(Section):
             raise ValueError(f"attack.rounds must lie in 1..{last} (federation.rounds)")
         if any(r > last for r in self.evaluation.rounds):
             raise ValueError(f"evaluation.rounds must lie in 0..{last} (federation.rounds)")
+        measured = {
+            "task.shots": self.task.shots,
+            "decision.names": self.decision.names,
+            "evaluation.backdoor_in_support": self.evaluation.backdoor_in_support,
+        }
+        for key, cases in measured.items():
+            if len(set(cases)) < len(cases):
+                raise ValueError(f"{key} must not name anything twice: it would be measured twice")
         position = self.attack.target_position
         if isinstance(position, int) and position >= self.task.way:
             raise ValueError(f"attack.target_position must be under task.way ({self.task.way})")

@@ -104,6 +104,11 @@ def test_a_file_that_is_no_toml() -> None:
             "[task]\nshots = []",
             "task.shots: must be a list in [ ] of at least 1 entry, each a whole number, at least 1, not []",
         ),
+        (
+            "[evaluation]\nbackdoor_in_support = []",
+            "evaluation.backdoor_in_support: must be a list in [ ] of at least 1 entry, each true or false, "
+            "not []",
+        ),
         ('[task]\nshots = [1, "5"]', 'task.shots: entry 2 must be a whole number, at least 1, not "5"'),
         ('[attack]\nrounds = [5, "a"]', 'attack.rounds: entry 2 must be a whole number, at least 1, not "a"'),
         ("[task]\nchannels = 2", "task.channels: must be 1 or 3, not 2"),
@@ -164,6 +169,11 @@ def test_a_wrong_value_is_answered_with_every_right_one(text: str, problem: str)
         ),
         ("[attack]\ntarget_position = 5", "attack.target_position must be under task.way (5)"),
         ("[attack]\nbackdoor_classes = 5", "attack.backdoor_classes must be at most task.split.backdoor (4)"),
+        (
+            '[decision]\nnames = ["linear", "linear"]',
+            "decision.names must not name anything twice: it would be measured twice",
+        ),
+        ("[task]\nshots = [5, 5]", "task.shots must not name anything twice: it would be measured twice"),
         ("[task.split]\ntest = 4", "task.split.test must be at least task.way (5)"),
     ],
 )
