@@ -1,6 +1,6 @@
 """Who may take part: what is wrong with a join or a ready. Nothing is decided by who is malicious."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from coordinator.membership import Member
@@ -20,21 +20,23 @@ def join_refusal(
     join: Join,
     *,
     holder: Member | None,
-    trainers: Collection[str],
     shares: Mapping[str, int],
+    declared: Mapping[int, str],
     participants: int,
 ) -> Refusal | None:
-    """``holder``: who has the name on another, living connection. ``trainers``: names that take part in
-    training. ``shares``: those already given."""
+    """``holder``: who has the name on another, living connection. ``shares``: those already given, by name;
+    whoever has one takes part in training. ``declared``: those that others who are there came with."""
     if holder is not None:
         return Refusal("name_taken", f"a participant named {join.name} is connected; choose another name")
-    if join.auditor and join.name in trainers:
+    if join.auditor and join.name in shares:
         return Refusal("name_taken", f"{join.name} takes part in training; an auditor needs its own name")
     if join.share is None or join.auditor:
         return None
     wanted = f"{join.share.index + 1}/{join.share.count}"
     if join.share.count != participants or join.share.index >= participants:
         return Refusal("bad_share", f"share {wanted}: this federation has {participants} shares")
+    if join.share.index in declared:
+        return Refusal("bad_share", f"share {wanted} is that of {declared[join.share.index]}; choose another")
     given = shares.get(join.name)
     if given is not None and given != join.share.index:
         return Refusal(

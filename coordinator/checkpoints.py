@@ -12,9 +12,9 @@ import safetensors.numpy
 from pydantic import ValidationError
 from safetensors import SafetensorError
 
-from coordinator.files import write_whole
 from coordinator.state import CheckpointRecord, FederationState
 from protocol.errors import RunFailed
+from protocol.files import write_whole
 from protocol.manifest import Parameters
 
 KEPT = 2

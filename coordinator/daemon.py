@@ -22,13 +22,13 @@ from coordinator.effects import (
     WriteCheckpoint,
 )
 from coordinator.federation import Federation
-from coordinator.files import write_whole
 from coordinator.journal import Journal, RunFailedEvent, RunInterrupted
 from coordinator.wakeup import Wakeup
 from coordinator.writing import CheckpointWriter, Written
 from protocol.codec import CodecError, encode
 from protocol.codec import decode as decode_frames
 from protocol.errors import RunFailed
+from protocol.files import write_whole
 from protocol.manifest import Parameters
 from protocol.messages import Evaluate, Heartbeat, Join, Leave, Train, Update
 from protocol.sockets import RouterSocket

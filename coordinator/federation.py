@@ -69,7 +69,6 @@ class Federation:
         self._elapsed_s = state.elapsed_s
         self._started = now
         self._ticked = now
-        self._finishing_since: float | None = None
         self._completed = False
         self._finished = False
 
@@ -136,8 +135,8 @@ class Federation:
         refusal = join_refusal(
             join,
             holder=holder if holder is not None and holder.peer != peer else None,
-            trainers=self.rounds.shares,
             shares=self.rounds.shares,
+            declared=self._declared_beside(join.name),
             participants=self._scenario.federation.participants,
         )
         if refusal is not None:
@@ -290,19 +289,20 @@ class Federation:
         objection = self.measuring.objection(member, report, self.rounds.completed)
         if objection is not None:
             return self._reject(member.peer, objection, now, report)
-        return self.measuring.take(member, report, now) + self._finish(now)
+        return self.measuring.take(member, report) + self._finish(now)
 
     def _finish(self, now: float) -> list[Effect]:
         """Once the rounds are over: wait for the measurements, then store the end of it."""
         if self.rounds.phase is not Phase.OVER or self._completed:
             return []
-        if self._finishing_since is None:
-            self._finishing_since = now
-        given_up = self.measuring.end(self._finishing_since, now)
-        if given_up is None:
-            return []
-        self._completed = True
-        return [*given_up, self._checkpoint(now, needed=True)]
+        effects, self._completed = self.measuring.end(self.rounds.completed, now)
+        return [*effects, self._checkpoint(now, needed=True)] if self._completed else effects
+
+    def _declared_beside(self, name: str) -> dict[int, str]:
+        """Which shares others who are there have declared, and who."""
+        return {
+            m.declared.index: m.name for m in self.membership.everybody() if m.declared and m.name != name
+        }
 
     def _checkpoint(self, now: float, *, needed: bool) -> WriteCheckpoint:
         state = self.state(now)

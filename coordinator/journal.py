@@ -11,7 +11,7 @@ from structlog.typing import FilteringBoundLogger
 
 from protocol.messages import BackdoorAccuracy, EvaluationReport, Interval, Measurement
 
-WaitingReason = Literal["participants", "attempts"]
+WaitingReason = Literal["participants", "attempts", "auditor"]
 LostReason = Literal["silent", "unreachable", "replaced"]
 
 

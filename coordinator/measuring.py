@@ -3,7 +3,7 @@
 from coordinator.attempt import Objection
 from coordinator.effects import Effect, Send
 from coordinator.evaluations import Evaluations
-from coordinator.journal import Evaluated, EvaluationSkipped
+from coordinator.journal import Evaluated, EvaluationSkipped, RunWaiting
 from coordinator.membership import Member, Membership
 from coordinator.state import FederationState
 from protocol.messages import Accepted, Evaluate, EvaluationReport, RejectReason
@@ -20,7 +20,7 @@ class Measuring:
         self._rules = scenario.evaluation
         self._last = scenario.federation.rounds
         self._membership = membership
-        self._progress_at: float | None = None
+        self._alone_since: float | None = None
 
     def due(self, number: int) -> bool:
         return self._rules.due(number, self._last)
@@ -48,10 +48,9 @@ class Measuring:
         )
         return Objection(reason, f"no evaluation of round {report.round} is outstanding")
 
-    def take(self, member: Member, report: EvaluationReport, now: float) -> list[Effect]:
+    def take(self, member: Member, report: EvaluationReport) -> list[Effect]:
         """A report to which there is no objection."""
         self.evaluations.settle(report.round)
-        self._progress_at = now
         return [
             *(Evaluated.of(measurement, report, member.name) for measurement in report.measurements),
             Send(member.peer, Accepted(run=self._run, round=report.round)),
@@ -62,12 +61,22 @@ class Measuring:
         self.evaluations.settle(number)
         return [EvaluationSkipped(number, reason)]
 
-    def end(self, since: float, now: float) -> list[Effect] | None:
-        """The rounds are over ``since`` then. None: wait on; otherwise all is measured or given up."""
+    def end(self, last_round: int, now: float) -> tuple[list[Effect], bool]:
+        """The rounds are over. What follows for the measurements that are outstanding, and whether that is
+        the end of them: an auditor may take as long as it needs, but one that left is not awaited for ever.
+        """
         outstanding = self.evaluations.outstanding
+        if not outstanding:
+            return [], True
+        if self._membership.ready_auditors():
+            self._alone_since = None
+            return [], False
         reason = "no auditor has joined"
-        if outstanding and self.auditor_seen:
-            if now - max(since, self._progress_at or since) <= self._rules.deadline_s:
-                return None
-            reason = f"no measurement for {self._rules.deadline_s:g} s"
-        return [effect for number in outstanding for effect in self.give_up(number, reason)]
+        if self.auditor_seen:
+            if self._alone_since is None:
+                self._alone_since = now
+                return [RunWaiting(last_round, "auditor", 0, 1)], False
+            if now - self._alone_since <= self._rules.deadline_s:
+                return [], False
+            reason = f"no auditor for {self._rules.deadline_s:g} s"
+        return [effect for number in outstanding for effect in self.give_up(number, reason)], True

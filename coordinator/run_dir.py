@@ -9,8 +9,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from coordinator.files import write_whole
 from protocol.errors import RunFailed, UsageProblem
+from protocol.files import write_whole
 from protocol.scenario import Scenario, dump_scenario, load_scenario
 from protocol.split import ClassSplit
 

@@ -15,13 +15,13 @@ from coordinator.aggregation import AGGREGATIONS, MOST_UPDATES
 from coordinator.checkpoints import CheckpointStore
 from coordinator.daemon import Daemon, Outcome
 from coordinator.federation import Federation
-from coordinator.files import remove_temporary
 from coordinator.journal import CheckpointDamaged, Journal, RunCompleted, RunResumed, RunStarted
 from coordinator.run_dir import RunDirectory
 from coordinator.state import FederationState
 from coordinator.wakeup import Wakeup
 from protocol.addresses import parse_address
 from protocol.errors import RunFailed, UsageProblem
+from protocol.files import remove_temporary
 from protocol.logs import open_log
 from protocol.manifest import Parameters
 from protocol.messages import PROTOCOL_VERSION

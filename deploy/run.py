@@ -17,6 +17,7 @@ from deploy.children import Bell
 from deploy.plan import LocalRun, cast_roles, default_attackers
 from deploy.supervise import Supervisor
 from protocol.errors import UsageProblem
+from protocol.files import write_whole
 from protocol.scenario import Scenario, load_scenario
 from protocol.scenario_files import find_scenario, scenario_names
 
@@ -163,9 +164,7 @@ def _check_unused(run_dir: Path) -> None:
 
 def _prepare(run_dir: Path, roles: dict[str, str]) -> None:
     (run_dir / "participants").mkdir(parents=True, exist_ok=True)
-    temporary = run_dir / ".roles.json.part"
-    temporary.write_text(json.dumps(roles, indent=2) + "\n")
-    temporary.replace(run_dir / "roles.json")
+    write_whole(run_dir / "roles.json", (json.dumps(roles, indent=2) + "\n").encode())
 
 
 def _link_latest(run_dir: Path) -> None:

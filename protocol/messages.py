@@ -29,7 +29,7 @@ RefuseReason = Literal[
     "other_manifest",  # the participant's model has other parameters
     "other_split",  # the participant's data give another class split
     "not_joined",  # the sender must join first (the coordinator was restarted, or took it for lost)
-    "bad_share",  # --share i/n does not fit this federation
+    "bad_share",  # --share i/n does not fit this federation, or somebody else has it
 ]
 RejectReason = Literal[
     "late",  # its round is over

@@ -120,7 +120,8 @@ class Learning(Section):
 class Attack(Section):
     """The poisoned episode and when it is played; only participants with the role ``malicious`` read it.
 
-    ``boost`` is λ; ``"replace"`` is M_r/η_t, which replaces the model (arXiv 1807.00459, eq. 3).
+    ``boost`` is λ; ``"replace"`` is M_r/η_t, which replaces the model (arXiv 1807.00459, eq. 3)
+    when all M_r updates arrive.
     ``target_position`` is the output of the target class, fixed by the federation, or ``"random"``.
     """
 

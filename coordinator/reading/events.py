@@ -52,6 +52,7 @@ class RunInterrupted(Event):
 class RunWaiting(Event):
     name: ClassVar = "run_waiting"
     round: int
+    reason: str = "participants"
     joined: int
     needed: int
 

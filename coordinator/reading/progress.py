@@ -91,6 +91,10 @@ def _line(event: ev.Event, attacks: Sequence[int]) -> str | None:
             return f"{name} is lost"
         case ev.ParticipantRefused(participant=name, reason=reason):
             return f"{name or 'somebody'} was refused: {reason}"
+        case ev.RunWaiting(reason="auditor"):
+            return "the rounds are over, and the run waits for an auditor to measure what is left"
+        case ev.RunWaiting(round=number, reason="attempts"):
+            return f"round {number} has had all its attempts and waits for participants or their updates"
         case ev.RunWaiting(round=number, joined=joined, needed=needed):
             return f"round {number} waits for participants: {joined} are ready, {needed} are needed"
         case ev.EvaluationSkipped(round=number, reason=reason):

@@ -4,7 +4,6 @@ A round starts from the state of the last round that counted, so that being aske
 a coordinator that resumes from an older checkpoint all give the same update.
 """
 
-import os
 from pathlib import Path
 
 from safetensors import SafetensorError
@@ -12,6 +11,7 @@ from safetensors.torch import load_file, save
 from torch import nn
 
 from protocol.errors import RunFailed
+from protocol.files import write_whole
 from protocol.manifest import Manifest
 
 
@@ -45,25 +45,10 @@ class PrivateState:
                 path.unlink(missing_ok=True)
 
     def keep(self, round_number: int) -> None:
-        """Write the state after ``round_number``: to a temporary name, fsynced, renamed."""
-        if not self._own:
-            return
-        path = self._path(round_number)
-        temporary = path.with_suffix(".tmp")
-        try:
-            self._directory.mkdir(parents=True, exist_ok=True)
-            with temporary.open("wb") as file:
-                file.write(
-                    save({name: value.detach().cpu().contiguous() for name, value in self._own.items()})
-                )
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
-        except OSError as error:
-            temporary.unlink(missing_ok=True)
-            raise RunFailed(
-                f"{path}: this participant's own parameters cannot be written: {error.strerror}"
-            ) from error
+        """Write the state after ``round_number``. Raises :class:`RunFailed` when the disk refuses it."""
+        if self._own:
+            values = {name: value.detach().cpu().contiguous() for name, value in self._own.items()}
+            write_whole(self._path(round_number), save(values))
 
     def _path(self, round_number: int) -> Path:
         return self._directory / f"private-{round_number:06d}.safetensors"

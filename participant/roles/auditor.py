@@ -1,6 +1,7 @@
 """The auditor: measures models on classes and images that nobody trained on; never trains."""
 
 import os
+import sys
 
 from participant.learning.attack_images import attack_classes, attack_images
 from participant.learning.evaluation import AuditData, check_images, measure
@@ -24,7 +25,7 @@ class Auditor(Role):
         self._data = AuditData(bank, setting.split.test, attack)
         check_images(setting.scenario, self._data)  # not at the first measurement, hours later
         # Episodes run side by side on a CPU; on an accelerator one stream is already its whole width.
-        self._workers = (os.cpu_count() or 1) if setting.device.type == "cpu" else 1
+        self._workers = _cores() if setting.device.type == "cpu" else 1
 
     def train(self, order: Train, start: Parameters, cancelled: Cancelled) -> Parameters:
         raise RunFailed(f"{self.setting.name} was asked to train round {order.round}, but is an auditor")
@@ -38,3 +39,10 @@ class Auditor(Role):
             workers=self._workers,
             cancelled=cancelled,
         )
+
+
+def _cores() -> int:
+    """The cores that this process may use, which in a container are fewer than there are."""
+    if sys.platform == "linux":
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -12,6 +12,7 @@ from coordinator.journal import (
     ParticipantRefused,
     RoundCompleted,
     RunCompleted,
+    RunWaiting,
     UpdateRejected,
 )
 from coordinator.refusals import ANSWERS
@@ -104,6 +105,17 @@ class TestJoining:
         (refuse,) = bench.heard("ann", Refuse)
         assert refuse.reason == "bad_share"
         assert "this federation has 4 shares" in refuse.detail
+
+    def test_a_share_that_somebody_else_came_with_is_refused_while_they_are_there(self) -> None:
+        bench = Bench(tiny.scenario())
+        share = Share(index=1, count=4)
+        bench.join("ann", share=share)
+        bench.join("bob", share=share)
+        (refuse,) = bench.heard("bob", Refuse)
+        assert (refuse.reason, refuse.detail) == ("bad_share", "share 2/4 is that of ann; choose another")
+        bench.lose("ann")
+        bench.join("bob", share=share)
+        assert len(bench.heard("bob", Welcome)) == 1
 
     def test_a_share_other_than_the_one_it_has_in_this_run_is_refused(self) -> None:
         bench = Bench(tiny.scenario())
@@ -330,17 +342,30 @@ class TestMeasuring:
         assert bench.all(EvaluationSkipped)[0].reason == "no auditor has joined"
         assert bench.finished
 
-    def test_without_progress_they_are_skipped_after_the_deadline(self) -> None:
+    def test_an_auditor_that_is_there_may_take_as_long_as_it_needs(self) -> None:
+        bench = Bench(measured(deadline_s=100.0))
+        bench.ready("aud", auditor=True)
+        bench.ready(*FOUR)
+        play(bench, 4)
+        for _ in range(10):
+            bench.after(90)
+        assert bench.all(EvaluationSkipped) == []
+        bench.measured("aud", 4)
+        assert bench.all(RunCompleted) != []
+
+    def test_one_that_has_gone_is_waited_for_until_the_deadline_and_the_run_says_so(self) -> None:
         bench = Bench(measured(every=2, deadline_s=100.0))
         bench.ready("aud", auditor=True)
         bench.ready(*FOUR)
         play(bench, 4)
-        bench.after(90)
         bench.measured("aud", 0)
+        bench.lose("aud")
         bench.after(90)
+        assert [event.reason for event in bench.all(RunWaiting)] == ["participants", "auditor"]
         assert bench.all(EvaluationSkipped) == []
-        bench.after(11)
+        bench.after(12)
         assert [event.round for event in bench.all(EvaluationSkipped)] == [2, 4]
+        assert bench.last(EvaluationSkipped).reason == "no auditor for 100 s"
         assert bench.all(RunCompleted) != []
 
     def test_a_model_that_cannot_be_read_any_more_is_skipped(self) -> None:

@@ -125,7 +125,7 @@ def test_a_private_state_that_cannot_be_written_is_named_and_leaves_nothing(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     setting = tiny_setting(tmp_path, "model.shared=1")
-    monkeypatch.setattr("participant.learning.private_state.os.fsync", full)
+    monkeypatch.setattr("protocol.files.os.fsync", full)
     with pytest.raises(RunFailed, match=r"private-000001\.safetensors: .* No space left on device"):
         Benign(setting).train(order(1), theta(setting), never)
     assert list(setting.state_dir.iterdir()) == []
