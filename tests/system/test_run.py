@@ -88,6 +88,19 @@ def test_a_federation_runs_to_its_end_and_tells_what_happened(
     assert journal(run_dir) == events
 
 
+def test_a_federation_trains_on_omniglot(processes: Processes, tiny: Path, run_dir: Path) -> None:
+    folder = os.environ.get("FEDMETA_DATA_DIR", "")
+    if not (Path(folder) / "omniglot").is_dir():
+        pytest.skip("FEDMETA_DATA_DIR has no omniglot")
+    settings = ("--data-dir", folder, "--set", "task.dataset=omniglot")
+    run = start_run(processes, tiny, run_dir, *settings)
+    assert run.wait() == 0, run.stderr
+    assert "Accuracy on omniglot" in run.stdout
+    split = json.loads((run_dir / "split.json").read_text())
+    assert all("/character" in name for names in split.values() for name in names)
+    assert len(matching(journal(run_dir), "round_completed", {})) == 3
+
+
 LONG = ("--set", "federation.rounds=1000")
 
 
