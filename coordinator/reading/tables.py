@@ -88,7 +88,7 @@ def summary_table(history: RunHistory, scenario: Scenario) -> Table:
     table = _table(
         f"Accuracy on {scenario.task.dataset}, {scenario.task.way}-way",
         *(columns[i][0] for i in shown),
-        caption=_caption(history, same),
+        caption=_caption(history, scenario, same),
     )
     for above, row in zip([None, *cells], cells, strict=False):
         repeats = above is not None and above[:2] == row[:2]
@@ -102,7 +102,7 @@ def _order(evaluation: Evaluation, scenario: Scenario) -> tuple[int, str, int, i
     return (place, *evaluation.setting[1:])
 
 
-def _caption(history: RunHistory, same: Sequence[tuple[str, str]]) -> str:
+def _caption(history: RunHistory, scenario: Scenario, same: Sequence[tuple[str, str]]) -> str:
     transductive = {evaluation.transductive for evaluation in history.evaluations}
     parts = [
         "fractions, mean ± 95 % half-width over episodes",
@@ -112,6 +112,8 @@ def _caption(history: RunHistory, same: Sequence[tuple[str, str]]) -> str:
         parts.append("transductive (a batch of queries shares its statistics)")
     elif transductive == {False}:
         parts.append("not transductive")
+    if scenario.model.shared != "all":
+        parts.append(f"model.shared = {scenario.model.shared}: the rest is the auditor's own, untrained")
     return "; ".join(parts)
 
 

@@ -38,6 +38,14 @@ def test_a_run_is_shown_with_rounds_participants_and_accuracies(run_dir: Path) -
     assert "right after it" in output
     assert "0.75 ±0.03" in output
     assert "not transductive" in output
+    assert "untrained" not in output
+
+
+def test_of_a_model_shared_in_part_the_table_says_what_the_rest_is(run_dir: Path) -> None:
+    text = dump_scenario(parse_scenario(SCENARIO, ["model.shared=2"]))
+    (run_dir / "scenario.toml").write_text(text)
+    output = " ".join(run(run_dir).output.split())
+    assert "model.shared = 2: the rest is the auditor's own, untrained" in output
     assert "episodes: 40" in output
 
 
