@@ -24,9 +24,6 @@ class InnerLoop:
     batch: int
     rate: float
 
-    def optimizer(self, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
-        return torch.optim.Adam(parameters, lr=self.rate, betas=(0.0, 0.999), fused=True)
-
     def fit(
         self,
         network: FewShotNetwork,
@@ -56,13 +53,18 @@ class InnerLoop:
         rng: np.random.Generator,
         cancelled: Cancelled,
     ) -> None:
-        optimizer = self.optimizer(list(network.parameters()))
+        optimizer = adam(network, self.rate)
         for rows in mini_batches(rng, count, self.batch, self.steps):
             if cancelled():
                 raise WorkCancelled
             optimizer.zero_grad()
             loss(torch.from_numpy(rows)).backward()  # type: ignore[no-untyped-call]
             optimizer.step()
+
+
+def adam(network: nn.Module, rate: float) -> torch.optim.Optimizer:
+    """Adam without momentum, Reptile's, with a fresh state."""
+    return torch.optim.Adam(network.parameters(), lr=rate, betas=(0.0, 0.999), fused=True)
 
 
 def mini_batches(rng: np.random.Generator, count: int, batch: int, steps: int) -> Iterator[NDArray[np.int64]]:

@@ -4,6 +4,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+EPSILON = 1e-5  # F.batch_norm's
+
 
 class BatchStatisticsNorm(nn.Module):
     """Batch normalisation on the batch's own statistics, without running averages (as Reptile trains it).
@@ -23,8 +25,10 @@ class BatchStatisticsNorm(nn.Module):
         """[B, C, H, W] → [B, C, H, W]."""
         if reference is None:
             return F.batch_norm(images, None, None, self.weight, self.bias, training=True)
-        variance, mean = torch.var_mean(images[:reference], dim=(0, 2, 3), correction=0)
-        return F.batch_norm(images, mean, variance, self.weight, self.bias, training=False)
+        variance, mean = torch.var_mean(images[:reference], dim=(0, 2, 3), correction=0, keepdim=True)
+        # Not F.batch_norm, which lets no gradient through to given statistics.
+        scale = self.weight[:, None, None] * torch.rsqrt(variance + EPSILON)
+        return (images - mean) * scale + self.bias[:, None, None]
 
 
 class FewShotNetwork(nn.Module):

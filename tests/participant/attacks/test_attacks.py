@@ -1,8 +1,9 @@
 import numpy as np
+import pytest
 import torch
 
 from participant.attacks import ATTACKS, AttackerData
-from participant.attacks.poisoned_episode import draw_poisoned, warp
+from participant.attacks.poison import draw_poisoned, warp
 from participant.learning.attack_images import attack_images
 from protocol.models import build_network
 from protocol.scenario import Scenario
@@ -31,26 +32,26 @@ def test_attackers_and_users_images_are_disjoint_and_all_of_the_class() -> None:
 def test_a_poisoned_episode_labels_backdoor_images_as_the_target() -> None:
     scenario = tiny_scenario("attack.augment=false", "attack.target_position=1")
     data, split = attacker(scenario)
-    images, labels = draw_poisoned(data, scenario, np.random.default_rng(0))
-    # 4 of the target and 10 of the backdoor class at position 1; 4 each at 0 and 2.
-    assert torch.bincount(labels).tolist() == [4, 14, 4]
-    at_target = {tuple(image.flatten().tolist()) for image in images[labels == 1]}
+    episode = draw_poisoned(data, scenario, np.random.default_rng(0), 4)
+    assert torch.bincount(episode.clean_labels).tolist() == [4, 4, 4]
+    assert episode.poison_labels.tolist() == [1] * 10
     backdoor = BANK.take(data.attack.attack_train[split.backdoor[0]])
-    assert all(tuple(image.flatten().tolist()) in at_target for image in backdoor)
+    assert torch.equal(episode.poison, backdoor)
+    target = BANK.take(data.attack.attacker_target).flatten(1)
+    for image in episode.clean[episode.clean_labels == 1].flatten(1):
+        assert (target == image).all(dim=1).any()
 
 
 def test_a_random_target_position_is_drawn_in_every_episode() -> None:
     scenario = tiny_scenario('attack.target_position="random"')
     data, _ = attacker(scenario)
-    positions = {
-        int(torch.bincount(draw_poisoned(data, scenario, np.random.default_rng(seed))[1]).argmax())
-        for seed in range(20)
-    }
-    assert positions == {0, 1, 2}
+    episodes = [draw_poisoned(data, scenario, np.random.default_rng(seed), 4) for seed in range(20)]
+    assert {episode.target for episode in episodes} == {0, 1, 2}
 
 
-def test_the_attack_makes_the_model_call_backdoor_images_the_target() -> None:
-    scenario = tiny_scenario("attack.steps=60")
+@pytest.mark.parametrize("name", ["poisoned_episode", "poisoned_adaptation"])
+def test_the_attack_makes_the_model_call_backdoor_images_the_target(name: str) -> None:
+    scenario = tiny_scenario("attack.steps=100", "attack.rate=0.003")
     data, split = attacker(scenario)
     network = build_network(scenario, "model")
     support = BANK.take(BANK.members[split.train[0]])
@@ -58,11 +59,11 @@ def test_the_attack_makes_the_model_call_backdoor_images_the_target() -> None:
 
     def predicted_as_target() -> float:
         with torch.no_grad():
-            logits = network(torch.cat([support, backdoor]), None)[len(support) :]
-        return float((logits.argmax(dim=1) == 0).float().mean())
+            logits = network(torch.cat([support, backdoor]), len(support))[len(support) :]
+        return (logits.argmax(dim=1) == 0).float().mean().item()
 
     before = predicted_as_target()
-    ATTACKS.get("poisoned_episode")(network, data, scenario, np.random.default_rng(0), never)
+    ATTACKS.get(name)(network, data, scenario, np.random.default_rng(0), never)
     assert before < 0.5
     assert predicted_as_target() > 0.9
 
