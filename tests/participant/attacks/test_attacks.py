@@ -60,7 +60,7 @@ def test_the_attack_makes_the_model_call_backdoor_images_the_target(name: str) -
     def predicted_as_target() -> float:
         with torch.no_grad():
             logits = network(torch.cat([support, backdoor]), len(support))[len(support) :]
-        return (logits.argmax(dim=1) == 0).float().mean().item()
+        return float((logits.argmax(dim=1) == 0).float().mean())
 
     before = predicted_as_target()
     ATTACKS.get(name)(network, data, scenario, np.random.default_rng(0), never)
