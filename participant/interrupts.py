@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -85,9 +86,17 @@ class Interrupts:
 
 @contextmanager
 def held_back() -> Iterator[None]:
-    """Ctrl-C waits meanwhile: a KeyboardInterrupt within the import of torch makes its C++ abort."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    """Ctrl-C waits meanwhile: a KeyboardInterrupt within the import of torch makes its C++ abort. It is
+    raised in the main thread alone; in others there is nothing to hold back."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[int] = []
+    # Not by a mask, which would leave the signal to any other thread there is.
+    before = signal.signal(signal.SIGINT, lambda number, _: came.append(number))
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        signal.signal(signal.SIGINT, before)
+    if came:
+        signal.raise_signal(signal.SIGINT)

@@ -17,7 +17,7 @@ def start(
     monkeypatch: pytest.MonkeyPatch, options: Sequence[str], **environment: str
 ) -> tuple[Result, list[Settings]]:
     started: list[Settings] = []
-
+    monkeypatch.delenv("FEDMETA_DATA_DIR", raising=False)
     monkeypatch.setattr("participant.cli.choose_device", lambda *_: None)  # one that other machines have
     monkeypatch.setattr("os.nice", lambda _: 0)
 

@@ -26,6 +26,7 @@ OVERRIDES = (
     "federation.selected=2",
     "federation.min_updates=2",
     "federation.checkpoint_every=3",
+    "federation.liveness_s=60.0",  # who is stopped for a while is not lost for it
     "federation.server_rate.decay_rounds=4",
     "model.shared=features",
     "learning.inner_steps=2",
