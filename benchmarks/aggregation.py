@@ -1,29 +1,45 @@
-"""How long one update and one round keep the coordinator busy: ``python benchmarks/aggregation.py``."""
+"""What exact aggregation costs: ``python benchmarks/aggregation.py``.
+
+The reference, in the same run, is what a coordinator that does not care about the order of arrival would do
+with an update: check that it is finite, take its norm, and add it in float32.
+"""
 
 import time
 from collections.abc import Callable
 from functools import partial
 
 import numpy as np
+from numpy.typing import NDArray
 
 from coordinator.aggregation import UpdateSum
 from protocol.manifest import Manifest, Parameters, ParameterSpec
 
 SIZES = (113_221, 1_000_000, 10_000_000)
-REPEATS = 5
+REPEATS = 7
 
 
 def main() -> None:
-    print(f"{'parameters':>12} {'add ms':>9} {'step ms':>9} {'digest ms':>10}")
+    print(
+        f"{'parameters':>12} {'reference ms':>13} {'add ms':>9} {'ratio':>7} {'step ms':>9} {'digest ms':>10}"
+    )
     for size in SIZES:
         manifest = Manifest(parameters=(ParameterSpec(name="x", shape=(size,)),))
         values = np.random.default_rng(0).normal(scale=1e-3, size=size)
         delta = Parameters.from_arrays(manifest, {"x": values})
-        total = UpdateSum(manifest)
+        total, plain = UpdateSum(manifest), np.zeros(size, dtype=np.float32)
+        reference = fastest(partial(inexact_add, plain, delta.buffers[0]))
         add = fastest(partial(total.add, delta))
         step = fastest(partial(total.step, delta, 1.0))
         digest = fastest(delta.digest)
-        print(f"{size:>12,} {add:>9.2f} {step:>9.2f} {digest:>10.2f}")
+        row = f"{size:>12,} {reference:>13.2f} {add:>9.2f} {add / reference:>7.2f}"
+        print(f"{row} {step:>9.2f} {digest:>10.2f}")
+
+
+def inexact_add(total: NDArray[np.float32], update: NDArray[np.float32]) -> float:
+    if not np.isfinite(update).all():
+        raise ValueError("not finite")
+    total += update
+    return float(np.linalg.norm(update))
 
 
 def fastest(work: Callable[[], object]) -> float:
