@@ -122,6 +122,7 @@ class Attack(Section):
 
     ``boost`` is λ; ``"replace"`` is M_r/η_t, which replaces the model (arXiv 1807.00459, eq. 3)
     when all M_r updates arrive.
+    ``steps`` are A, the steps of training in an attack round, and ``rate`` is Adam's.
     ``target_position`` is the output of the target class, fixed by the federation, or ``"random"``.
     """
 
