@@ -33,10 +33,7 @@ class Evaluations:
         """The auditor is gone; what it was at is free again."""
         self._assigned.pop(auditor, None)
 
-    def settle(self, round_number: int) -> bool:
-        """The round is measured (or given up); False if it was not outstanding."""
-        if round_number not in self._outstanding:
-            return False
-        self._outstanding.remove(round_number)
+    def settle(self, round_number: int) -> None:
+        """The round is measured, or given up; being told twice changes nothing."""
+        self._outstanding = [number for number in self._outstanding if number != round_number]
         self._assigned = {name: number for name, number in self._assigned.items() if number != round_number}
-        return True

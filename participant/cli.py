@@ -9,9 +9,8 @@ import click
 
 from participant.device import DEVICE_FORM, choose_device
 from participant.session import Settings, run
-from protocol.messages import Share
+from protocol.messages import NAME_PATTERN, Share
 
-NAME_FORM = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 MAX_SHARES = 2**20
 # Measuring goes on beside training, which must not wait for it where they share cores.
 AUDITOR_NICENESS = 10
@@ -32,7 +31,7 @@ class ShareType(click.ParamType[Share]):
 
 
 def _name(ctx: click.Context, param: click.Parameter, value: str) -> str:
-    if NAME_FORM.fullmatch(value) is None:
+    if re.fullmatch(NAME_PATTERN, value) is None:
         raise click.BadParameter(
             f"{value!r}: write 1 to 64 letters, digits, '.', '_' or '-', the first a letter or digit",
             ctx,

@@ -16,7 +16,8 @@ PROTOCOL_VERSION = 1
 
 MAX_TEXT = 1024
 Text = Annotated[str, Field(max_length=MAX_TEXT)]
-ParticipantName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
+ParticipantName = Annotated[str, Field(pattern=NAME_PATTERN)]
 RunId = Annotated[str, Field(pattern=r"^[0-9a-f]{8,64}$")]
 RoundNumber = Annotated[int, Field(ge=0, lt=2**31)]
 Fraction = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
