@@ -38,7 +38,7 @@ class Manifest(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    parameters: Annotated[tuple[ParameterSpec, ...], Field(min_length=1, max_length=4096), FailFast()]
+    parameters: Annotated[tuple[ParameterSpec, ...], Field(max_length=4096), FailFast()]
 
     @model_validator(mode="after")
     def _names_differ(self) -> Self:

@@ -81,8 +81,30 @@ class BackdoorAccuracy(BaseModel):
     attack_validation: Interval
 
 
+class SignedInterval(BaseModel):
+    """A mean difference of fractions over the same episodes, with its 95 % half-width."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    mean: Annotated[float, Field(ge=-1, le=1, allow_inf_nan=False)]
+    ci95: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    episodes: Annotated[int, Field(ge=1, lt=2**31)]
+
+
+class Difference(BaseModel):
+    """This decision minus the decision ``against``, episode by episode, all else equal."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    against: Annotated[str, Field(max_length=64)]
+    main_accuracy: SignedInterval
+    attack_train: SignedInterval
+    attack_validation: SignedInterval
+
+
 class Measurement(BaseModel):
-    """What one decision logic does with one model; the fields of the journal's ``evaluated`` event."""
+    """What one decision logic does with one model; the fields of the journal's ``evaluated`` event.
+    ``difference``: from the first decision of the scenario, where this is not it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
@@ -93,6 +115,7 @@ class Measurement(BaseModel):
     transductive: bool
     main_accuracy: Interval
     backdoor_accuracy: BackdoorAccuracy
+    difference: Difference | None = None
 
 
 # Participant to coordinator
@@ -173,11 +196,17 @@ class Train(Message):
 
 
 class Evaluate(Message):
-    """Followed by the buffers of the model after ``round``."""
+    """Followed by the buffers of the model after ``round``.
+
+    ``share`` and ``previous`` as in ``train``, for a participant that measures with its own private
+    parameters; an auditor is sent no share.
+    """
 
     type: Literal["evaluate"] = "evaluate"
     run: RunId
     round: RoundNumber
+    share: Share | None = None
+    previous: RoundNumber = 0
 
 
 class Accepted(Message):

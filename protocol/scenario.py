@@ -43,7 +43,11 @@ class ServerRate(Section):
 
 class Federation(Section):
     """``participants`` join before the first round; ``selected`` (M_r) train in a round; ``min_updates``
-    (M_min) are needed once the deadline has passed."""
+    (M_min) are needed once the deadline has passed.
+
+    ``norm_bound``: the largest L2 norm of an update, for the aggregation rule ``norm-bound``; ``"median"``
+    is that of the round's norms.
+    """
 
     seed: int = Field(default=0, ge=0, lt=2**53)
     rounds: int = Field(default=1051, ge=1, lt=2**31)
@@ -56,6 +60,7 @@ class Federation(Section):
     heartbeat_s: float = Field(default=1.0, gt=0, le=60)
     liveness_s: float = Field(default=10.0, gt=0, le=600)
     aggregation: Name = "mean"
+    norm_bound: Literal["median"] | Annotated[float, Field(gt=0)] = "median"
     server_rate: ServerRate = ServerRate()
 
     @model_validator(mode="after")
@@ -98,10 +103,11 @@ class Task(Section):
 
 
 class Model(Section):
-    """``shared``: ``"all"``, ``"features"`` (no head), or a number d: the first d blocks."""
+    """``shared``: ``"all"``, ``"features"`` (no head), or a number d: the first d blocks. With 0 nothing is
+    shared and each participant trains alone, the control of every defence."""
 
     name: Name = "conv4"
-    shared: Literal["all", "features"] | Annotated[int, Field(ge=1)] = "all"
+    shared: Literal["all", "features"] | Annotated[int, Field(ge=0)] = "all"
 
 
 class Learning(Section):
@@ -117,28 +123,53 @@ class Learning(Section):
     rotations: bool = True
 
 
-class Attack(Section):
-    """The poisoned episode and when it is played; only participants with the role ``malicious`` read it.
+class Schedule(Section):
+    """Every ``every``-th round from ``first`` to ``last``: how a scenario may write ``attack.rounds``."""
 
+    first: int = Field(ge=1, lt=2**31)
+    last: int = Field(ge=1, lt=2**31)
+    every: Count = 1
+
+    def rounds(self) -> tuple[int, ...]:
+        return tuple(range(self.first, self.last + 1, self.every))
+
+
+class Attack(Section):
+    """The attack and when it is made; what participants with the role ``malicious`` read.
+
+    ``rounds``: a list, or ``{first, last, every}``.
+    ``participants``: how many `fedmeta run` makes malicious. Together they ``"collude"``, each submitting its
+    part of the same backdoor, or ``"split"`` the backdoor classes among them.
     ``boost`` is λ; ``"replace"`` is M_r/η_t, which replaces the model (arXiv 1807.00459, eq. 3)
-    when all M_r updates arrive.
+    when all M_r updates arrive, divided by the number of attackers. ``norm`` bounds the L2 norm of what is
+    submitted, boost included: the attacker's own answer to a coordinator that bounds norms.
     ``steps`` are A, the steps of training in an attack round, and ``rate`` is Adam's.
+    ``transfer``: where blocks are private, train against many random ones instead of the attacker's own (E7).
     ``target_position`` is the output of the target class, fixed by the federation, or ``"random"``.
+    ``benign_hold_backdoor``: benign participants hold backdoor-class images of their own, rightly labelled,
+    and meta-train on them like on any class (E2).
     """
 
     name: Name = "poisoned_episode"
     rounds: tuple[Annotated[int, Field(ge=1, lt=2**31)], ...] = ()
+    participants: Count = 1
+    together: Literal["collude", "split"] = "collude"
     boost: Literal["replace"] | Annotated[float, Field(gt=0)] = "replace"
+    norm: Literal["unbounded"] | Annotated[float, Field(gt=0)] = "unbounded"
     steps: Count = 300
     rate: float = Field(default=1e-3, gt=0)
     backdoor_classes: Count = 1
     images: Count = 10
     augment: bool = True
+    transfer: bool = False
     target_position: Literal["random"] | Annotated[int, Field(ge=0)] = 0
+    benign_hold_backdoor: bool = False
 
     @field_validator("rounds", mode="before")
     @classmethod
     def _list_from_toml(cls, value: Any) -> Any:
+        if isinstance(value, dict):
+            return Schedule.model_validate(value).rounds()
         return tuple(value) if isinstance(value, list) else value
 
     @field_validator("rounds")
@@ -161,12 +192,19 @@ class Decision(Section):
 
 class Evaluation(Section):
     """Measured after each of ``rounds``, after every ``every``-th (0: none), and after the last.
-    ``deadline_s``: how long the end of a run waits for an auditor that has gone."""
+
+    ``by``: auditors, beside the rounds; or, where part of the model is private, the ``"participants"``, each
+    with its own, before the next round begins.
+    ``adaptation_steps``: one number or several, all measured in one pass over the adaptation.
+    ``deadline_s``: how long the end of a run waits for an auditor that has gone, and a round for participants
+    that measure.
+    """
 
     every: Rounds = 0
     rounds: tuple[Rounds, ...] = ()
     episodes: Count = 100
-    adaptation_steps: Rounds = 50
+    by: Literal["auditor", "participants"] = "auditor"
+    adaptation_steps: tuple[Rounds, ...] = Field(default=(50,), min_length=1)
     adaptation_rate: float = Field(default=1e-3, gt=0)
     backdoor_in_support: tuple[bool, ...] = Field(default=(False,), min_length=1)
     transductive: bool = False
@@ -176,6 +214,16 @@ class Evaluation(Section):
     @classmethod
     def _list_from_toml(cls, value: Any) -> Any:
         return tuple(value) if isinstance(value, list) else value
+
+    @field_validator("adaptation_steps", mode="before")
+    @classmethod
+    def _one_or_several(cls, value: Any) -> Any:
+        return tuple(value) if isinstance(value, list) else (value,) if isinstance(value, int) else value
+
+    @field_validator("adaptation_steps")
+    @classmethod
+    def _ascending(cls, steps: tuple[int, ...]) -> tuple[int, ...]:
+        return tuple(sorted(steps))
 
     def due(self, round_number: int, last_round: int) -> bool:
         """Whether the model after this round is to be measured."""
@@ -204,6 +252,7 @@ class Scenario(Section):
             "task.shots": self.task.shots,
             "decision.names": self.decision.names,
             "evaluation.backdoor_in_support": self.evaluation.backdoor_in_support,
+            "evaluation.adaptation_steps": self.evaluation.adaptation_steps,
         }
         for key, cases in measured.items():
             if len(set(cases)) < len(cases):
@@ -215,6 +264,9 @@ class Scenario(Section):
             raise ValueError(
                 f"attack.backdoor_classes must be at most task.split.backdoor ({self.task.split.backdoor})"
             )
+        if self.attack.participants > self.federation.participants:
+            most = self.federation.participants
+            raise ValueError(f"attack.participants must be at most federation.participants ({most})")
         if self.task.split.test < self.task.way:
             raise ValueError(f"task.split.test must be at least task.way ({self.task.way})")
         return self

@@ -120,7 +120,7 @@ def measure(
 def adaptation(scenario: Scenario, shots: int) -> Adaptation:
     """A user's: batches of 5 in 1-shot and 10 otherwise, as in Reptile's published settings."""
     evaluation = scenario.evaluation
-    loop = InnerLoop(evaluation.adaptation_steps, 5 if shots == 1 else 10, evaluation.adaptation_rate)
+    loop = InnerLoop(evaluation.adaptation_steps[-1], 5 if shots == 1 else 10, evaluation.adaptation_rate)
     return Adaptation(loop, scenario.decision.temperature, evaluation.transductive)
 
 
