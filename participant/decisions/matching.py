@@ -3,10 +3,10 @@
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from participant.decisions.base import Decision
 from participant.learning.episodes import Episode
+from participant.learning.matching import matching_log_probabilities
 from participant.role import Cancelled
 from protocol.models.network import FewShotNetwork
 
@@ -32,16 +32,3 @@ class Matching(Decision):
                 network.head.out_features,
                 self.adaptation.temperature,
             )
-
-
-def matching_log_probabilities(
-    support: Tensor, labels: Tensor, query: Tensor, way: int, temperature: float
-) -> Tensor:
-    """log p(c) = logsumexp over the support of class c - logsumexp over all, of temperature · cosine.
-
-    support [S, F], labels [S], query [Q, F] → [Q, way]; a class without support has -inf.
-    """
-    similarity = temperature * F.normalize(query, dim=1) @ F.normalize(support, dim=1).T
-    of_class = labels[None, :] == torch.arange(way, device=labels.device)[:, None]
-    votes = torch.where(of_class[None], similarity[:, None, :], -torch.inf)
-    return torch.logsumexp(votes, dim=2) - torch.logsumexp(similarity, dim=1, keepdim=True)

@@ -1,11 +1,8 @@
-import math
-
 import numpy as np
 import pytest
 import torch
 
 from participant.decisions import DECISIONS, Adaptation
-from participant.decisions.matching import matching_log_probabilities
 from participant.learning.episodes import Episode, draw_episode
 from participant.learning.inner_loop import InnerLoop
 from protocol.models import build_network
@@ -26,23 +23,6 @@ def network() -> FewShotNetwork:
 def classify(name: str, *, steps: int = 40, transductive: bool = False, seed: int = 0) -> torch.Tensor:
     decision = DECISIONS.get(name)(Adaptation(InnerLoop(steps, 6, 1e-3), 10.0, transductive))
     return decision.classify(network(), episode(), np.random.default_rng(seed), never)
-
-
-def test_matching_is_the_attention_weighted_vote_of_the_support_set() -> None:
-    support = torch.tensor([[1.0, 0.0], [0.0, 1.0], [0.0, 2.0]])
-    labels = torch.tensor([0, 1, 1])
-    query = torch.tensor([[3.0, 0.0]])
-    # Cosines 1, 0, 0, so attention is softmax(T, 0, 0).
-    weight = math.exp(10.0) / (math.exp(10.0) + 2)
-    log_p = matching_log_probabilities(support, labels, query, way=2, temperature=10.0)
-    assert log_p[0, 0].item() == pytest.approx(math.log(weight), abs=1e-6)
-    assert log_p[0, 1].item() == pytest.approx(math.log(1 - weight), abs=1e-4)
-
-
-def test_matching_gives_a_class_without_support_no_probability() -> None:
-    log_p = matching_log_probabilities(torch.eye(2), torch.tensor([0, 2]), torch.ones(4, 2), 3, 10.0)
-    assert torch.isneginf(log_p[:, 1]).all()
-    torch.testing.assert_close(log_p.exp().sum(dim=1), torch.ones(4))
 
 
 @pytest.mark.parametrize("name", ["linear", "fresh-head", "matching"])
