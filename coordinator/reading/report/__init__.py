@@ -1,0 +1,1 @@
+"""Runs and studies as figures, tables and one page that opens offline: all of matplotlib and jinja2."""
