@@ -35,18 +35,18 @@ class LocalRun:
         return folder / f"{name}.stderr"
 
 
-def cast_roles(participants: int, attackers: int) -> dict[str, str]:
+def cast_roles(participants: int, attackers: int, *, auditor: bool = True) -> dict[str, str]:
     """``participant-1`` … and the auditor; the last ``attackers`` of the participants are malicious."""
     roles = {
         f"participant-{number}": "malicious" if number > participants - attackers else "benign"
         for number in range(1, participants + 1)
     }
-    return {**roles, AUDITOR: "auditor"}
+    return {**roles, AUDITOR: "auditor"} if auditor else roles
 
 
 def default_attackers(scenario: Scenario) -> int:
-    """One where the scenario has an attack."""
-    return 1 if scenario.attack.rounds else 0
+    """As many as the scenario says, where it has an attack."""
+    return scenario.attack.participants if scenario.attack.rounds else 0
 
 
 def coordinator_arguments(run: LocalRun, *, bind: str = ANY_LOCAL_PORT, resume: bool = False) -> list[str]:
@@ -65,9 +65,12 @@ def coordinator_arguments(run: LocalRun, *, bind: str = ANY_LOCAL_PORT, resume: 
 def participant_arguments(run: LocalRun, name: str, endpoint: str) -> list[str]:
     """A participant's command line, after ``fedmeta``."""
     folder = run.run_dir / "participants"
+    attackers = [other for other, role in run.roles.items() if role == "malicious"]
+    together = f"{attackers.index(name) + 1}/{len(attackers)}" if name in attackers else None
     return [
         *(["--debug"] if run.debug else []),
         *("participant", "start", "--coordinator", endpoint, "--name", name, "--role", run.roles[name]),
+        *(["--attacker", together] if together else []),
         *("--device", run.device),
         *(["--data-dir", str(run.data_dir)] if run.data_dir else []),
         *("--state-dir", str(folder / name), "--log", str(folder / f"{name}.jsonl")),

@@ -50,7 +50,7 @@ RUNS = Path("runs")
 @click.option(
     "--attackers",
     type=click.IntRange(min=0),
-    help="How many participants are malicious. Default: 1 if the scenario has an attack, else 0.",
+    help="How many participants are malicious. Default: the scenario's attack.participants.",
 )
 @click.option(
     "--resume",
@@ -92,7 +92,11 @@ def run(
         target = run_dir or RUNS / f"{path.stem}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
         _check_unused(target)
         reading, tail = Reading(), JournalTail(target / "journal.jsonl")
-        roles = cast_roles(parsed.federation.participants, _attackers(parsed, attackers))
+        roles = cast_roles(
+            parsed.federation.participants,
+            _attackers(parsed, attackers),
+            auditor=parsed.evaluation.by == "auditor",
+        )
     check_scenario(parsed, data_dir, device)
     if resume is None:
         _prepare(target, roles)

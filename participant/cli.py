@@ -8,7 +8,9 @@ from pathlib import Path
 import click
 
 from participant.device import DEVICE_FORM, choose_device
+from participant.role import ALONE
 from participant.session import Settings, run
+from protocol.errors import UsageProblem
 from protocol.messages import NAME_PATTERN, Share
 
 MAX_SHARES = 2**20
@@ -72,6 +74,11 @@ def participant() -> None:
     "--share", type=ShareType(), help="Which of n shares of the training classes [default: given one]."
 )
 @click.option(
+    "--attacker",
+    type=ShareType(),
+    help="Which of n attackers that attack together; malicious only [default: 1/1].",
+)
+@click.option(
     "--device", default="auto", show_default=True, callback=_device, help="auto, cpu, mps, cuda or cuda:N."
 )
 @click.option(
@@ -107,6 +114,7 @@ def start(
     name: str,
     role: str,
     share: Share | None,
+    attacker: Share | None,
     device: str,
     data_dir: Path | None,
     state_dir: Path | None,
@@ -119,11 +127,14 @@ def start(
     The coordinator may be started later, and may come and go: the participant finds it again. SIGTERM and
     Ctrl-C make it leave; a second one ends it at once.
     """
+    if attacker is not None and role != "malicious":
+        raise UsageProblem(f"--attacker is for --role malicious, not for {role}")
     settings = Settings(
         coordinator=coordinator,
         name=name,
         role=role,
         share=share,
+        attacker=attacker or ALONE,
         device=device,
         data_dir=data_dir,
         state_dir=state_dir,

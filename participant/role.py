@@ -4,10 +4,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 
 from protocol.manifest import Manifest, Parameters
-from protocol.messages import Evaluate, Measurement, Train
+from protocol.messages import Evaluate, Measurement, Share, Train
 from protocol.split import ClassSplit
 
 Cancelled = Callable[[], bool]
+ALONE = Share(index=0, count=1)  # an attacker without accomplices
 
 
 class WorkCancelled(Exception):

@@ -17,7 +17,7 @@ from participant.device import prepare_device
 from participant.interrupts import Interrupts
 from participant.jobs import BuildJob
 from participant.refusals import other_version
-from participant.role import Role
+from participant.role import ALONE, Role
 from participant.work import Worker
 from protocol.codec import CodecError, decode, encode
 from protocol.errors import RunFailed, UsageProblem
@@ -35,6 +35,7 @@ OpenRole = Callable[[BuildJob], tuple[Role, str]]
 @dataclass(frozen=True)
 class Settings:
     """What the command line says. ``role`` stays here: the coordinator is told only of auditors.
+    ``attacker``: which of how many that attack together.
 
     ``state_dir`` None: the user's state directory, a folder for each run and name. ``parent``: the process
     to end with.
@@ -44,6 +45,7 @@ class Settings:
     name: str
     role: str
     share: Share | None = None
+    attacker: Share = ALONE
     device: str = "auto"
     data_dir: Path | None = None
     state_dir: Path | None = None
@@ -74,6 +76,7 @@ def role_opener(settings: Settings) -> OpenRole:
             settings.role,
             job.scenario,
             name=settings.name,
+            attacker=settings.attacker,
             device=device,
             data_dir=settings.data_dir,
             state_dir=state_dir,

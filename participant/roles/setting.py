@@ -7,6 +7,7 @@ import torch
 
 from participant.data import Dataset, load_dataset
 from participant.learning.images import ImageBank
+from participant.role import ALONE
 from protocol.manifest import Manifest
 from protocol.messages import Share
 from protocol.models import build_network, image_shape, manifest_of
@@ -18,7 +19,7 @@ from protocol.split import ClassSplit, share_of, split_classes
 @dataclass(frozen=True)
 class Setting:
     """``network`` holds the participant's own first private parameters, drawn for its name; the shared ones
-    are overwritten by every order."""
+    are overwritten by every order. ``attacker``: which of how many that attack together (malicious only)."""
 
     scenario: Scenario
     name: str
@@ -28,10 +29,18 @@ class Setting:
     split: ClassSplit
     network: FewShotNetwork
     manifest: Manifest
+    attacker: Share = ALONE
 
     @classmethod
     def read(
-        cls, scenario: Scenario, *, name: str, device: torch.device, data_dir: Path | None, state_dir: Path
+        cls,
+        scenario: Scenario,
+        *,
+        name: str,
+        device: torch.device,
+        data_dir: Path | None,
+        state_dir: Path,
+        attacker: Share = ALONE,
     ) -> "Setting":
         """Reads the data and builds the network. Raises :class:`protocol.errors.UsageProblem`."""
         task = scenario.task
@@ -50,6 +59,7 @@ class Setting:
             split=split,
             network=network,
             manifest=manifest_of(network, scenario.model.shared),
+            attacker=attacker,
         )
 
     def bank(self, classes: tuple[str, ...]) -> ImageBank:

@@ -38,7 +38,19 @@ def test_the_last_participants_are_the_malicious_ones() -> None:
 
 def test_there_is_an_attacker_where_the_scenario_has_an_attack() -> None:
     assert default_attackers(parse_scenario("[attack]\nrounds = [3]")) == 1
+    assert default_attackers(parse_scenario("[attack]\nrounds = [3]\nparticipants = 2")) == 2
     assert default_attackers(parse_scenario("")) == 0
+
+
+def test_attackers_are_told_how_many_they_are() -> None:
+    run = example(roles=cast_roles(4, 2))
+    arguments = [participant_arguments(run, f"participant-{i}", "tcp://h:1") for i in (2, 3, 4)]
+    assert "--attacker" not in arguments[0]
+    assert [words[words.index("--attacker") + 1] for words in arguments[1:]] == ["1/2", "2/2"]
+
+
+def test_participants_that_measure_need_no_auditor() -> None:
+    assert "auditor" not in cast_roles(2, 0, auditor=False)
 
 
 def test_the_coordinator_is_never_told_who_is_malicious() -> None:
@@ -59,7 +71,7 @@ def test_a_participant_keeps_its_files_in_the_run_directory() -> None:
     arguments = participant_arguments(example(data_dir=Path("d")), "participant-3", "tcp://127.0.0.1:5555")
     assert arguments == [
         "participant", "start", "--coordinator", "tcp://127.0.0.1:5555", "--name", "participant-3",
-        "--role", "malicious", "--device", "cpu", "--data-dir", "d",
+        "--role", "malicious", "--attacker", "1/1", "--device", "cpu", "--data-dir", "d",
         "--state-dir", "r/participants/participant-3", "--log", "r/participants/participant-3.jsonl",
         "--parent", "7",
     ]  # fmt: skip

@@ -7,6 +7,7 @@ import torch
 
 from participant.data import Dataset
 from participant.learning.images import ImageBank
+from participant.role import ALONE
 from participant.roles.setting import Setting
 from protocol.manifest import Parameters
 from protocol.messages import Share, Train
@@ -65,7 +66,7 @@ def tiny_bank(dataset: Dataset | None = None) -> ImageBank:
     return ImageBank.of(dataset, dataset.classes, CPU)
 
 
-def tiny_setting(tmp_path: Path, *overrides: str, name: str = "alice") -> Setting:
+def tiny_setting(tmp_path: Path, *overrides: str, name: str = "alice", attacker: Share = ALONE) -> Setting:
     scenario, dataset = tiny_scenario(*overrides), tiny_dataset()
     network = build_network(scenario, "private", name)
     return Setting(
@@ -77,6 +78,7 @@ def tiny_setting(tmp_path: Path, *overrides: str, name: str = "alice") -> Settin
         split=split_classes(dataset.classes, scenario.task.split, scenario.federation.seed),
         network=network,
         manifest=manifest_of(network, scenario.model.shared),
+        attacker=attacker,
     )
 
 

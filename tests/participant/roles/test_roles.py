@@ -77,8 +77,8 @@ def test_an_attacker_that_was_not_selected_attacks_in_its_next_round(
 
 
 def test_replacing_the_model_takes_selected_over_the_server_rate() -> None:
-    assert boost_of(tiny_scenario(), 5) == pytest.approx(4 / 0.3)
-    assert boost_of(tiny_scenario("attack.boost=2"), 5) == 2
+    assert boost_of(tiny_scenario(), 5, 1) == pytest.approx(4 / 0.3)
+    assert boost_of(tiny_scenario("attack.boost=2"), 5, 1) == 2
 
 
 @pytest.mark.parametrize("shared", ["features", 2])
@@ -153,7 +153,7 @@ def test_work_can_be_cancelled_between_steps(tmp_path: Path) -> None:
         (["task.shots=[12]"], "has 10 images here, but an episode needs 12"),
         (
             ["task.shots=[10]", "evaluation.backdoor_in_support=[false, true]"],
-            "has 9 images here, but an episode needs 10",
+            "leaves 5 that others hold, but task.shots = 10 with evaluation.backdoor_in_support needs 10",
         ),
         (["attack.images=20"], "at least one must be left for attack-validation"),
     ],
