@@ -44,14 +44,16 @@ def reptile(
 ) -> None:
     """Reptile (arXiv 1803.02999, Algorithm 1) on these classes.
 
-    Each of ``learning.episodes`` draws a K-way episode of ``train_shots`` images a class and takes
-    ``inner_steps`` steps of Adam on it, starting from where the last one ended; the optimiser's state is
-    fresh in each. Mini-batches are normalised by their own statistics, which in training is transductive by
-    nature: the loss of an image depends on the others of its batch.
+    Each of ``learning.episodes`` draws a K-way episode of ``train_shots`` images a class (all of a class that
+    has fewer) and takes ``inner_steps`` steps of Adam on it, starting from where the last one ended; the
+    optimiser's state is fresh in each. Mini-batches are normalised by their own statistics, which in training
+    is transductive by nature: the loss of an image depends on the others of its batch.
     """
     learning = scenario.learning
     loop = InnerLoop(learning.inner_steps, learning.inner_batch, learning.inner_rate)
     for _ in range(learning.episodes):
         chosen = draw_classes(rng, classes, scenario.task.way)
-        episode = draw_episode(rng, bank, chosen, shots=learning.train_shots, rotations=learning.rotations)
+        episode = draw_episode(
+            rng, bank, chosen, shots=learning.train_shots, rotations=learning.rotations, at_most=True
+        )
         loop.fit(network, episode.support, episode.support_labels, rng, cancelled)

@@ -1,7 +1,7 @@
 """Which images of the backdoor and target classes are the attacker's, and which the users'.
 
-Attacker and auditor derive the same answer from the scenario's seed, so that what is measured on
-attack-validation images was never seen in training.
+All sides derive the same answer from the scenario's seed, so that attack-validation images are never seen in
+any training, nor by any user before they are classified.
 """
 
 from dataclasses import dataclass
@@ -20,21 +20,25 @@ Rows = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class AttackImages:
-    """Row numbers in a bank. ``attack_train`` and ``attack_validation`` by backdoor class; the target
-    class's images in two halves, since the attacker's are not the users'."""
+    """Row numbers in a bank, by backdoor class in three parts: ``attack_train`` are the attacker's; ``held``
+    are those that people have under their right label (users in their support set, benign participants who
+    hold the class); ``attack_validation`` are only ever classified. The target class's images are in two
+    halves, since the attacker's are not the users'."""
 
     target: str
     attack_train: dict[str, Rows]
+    held: dict[str, Rows]
     attack_validation: dict[str, Rows]
     attacker_target: Rows
     user_target: Rows
 
 
 def attack_images(scenario: Scenario, split: ClassSplit, bank: ImageBank) -> AttackImages:
-    """Raises :class:`UsageProblem` when a backdoor class has no image left for attack-validation."""
+    """Of what ``attack.images`` leaves of a backdoor class, half is held. Raises :class:`UsageProblem` when
+    no image is left for attack-validation."""
     attack, seed = scenario.attack, scenario.federation.seed
     target = split.target[0]
-    train, validation = {}, {}
+    train, held, validation = {}, {}, {}
     for name in split.backdoor[: attack.backdoor_classes]:
         rows = generator(seed, "attack images", name).permutation(bank.members[name])
         if len(rows) <= attack.images:
@@ -42,10 +46,27 @@ def attack_images(scenario: Scenario, split: ClassSplit, bank: ImageBank) -> Att
                 f"attack.images = {attack.images}, but backdoor class {name!r} has {len(rows)} images "
                 "and at least one must be left for attack-validation"
             )
-        train[name], validation[name] = rows[: attack.images], rows[attack.images :]
+        held_until = attack.images + (len(rows) - attack.images) // 2
+        train[name] = rows[: attack.images]
+        held[name] = rows[attack.images : held_until]
+        validation[name] = rows[held_until:]
     rows = generator(seed, "attack images", target).permutation(bank.members[target])
     half = len(rows) // 2
-    return AttackImages(target, train, validation, rows[:half], rows[half:])
+    return AttackImages(target, train, held, validation, rows[:half], rows[half:])
+
+
+def require_held(scenario: Scenario, attack: AttackImages, needed: int, key: str) -> None:
+    """Raises :class:`UsageProblem` when fewer than ``needed`` images of a backdoor class are held, which
+    ``key`` of the scenario asks for."""
+    for name, held in attack.held.items():
+        if len(held) < needed:
+            there = sum(map(len, (attack.attack_train[name], held, attack.attack_validation[name])))
+            most = there - 2 * needed
+            remedy = f"set it to {most} at most" if most > 0 else "use a class with more images"
+            raise UsageProblem(
+                f"attack.images = {scenario.attack.images} of the {there} of backdoor class {name!r} leaves "
+                f"{len(held)} that others hold, but {key} needs {needed}: {remedy}"
+            )
 
 
 def attack_classes(scenario: Scenario, split: ClassSplit) -> tuple[str, ...]:

@@ -33,26 +33,31 @@ def draw_episode(
     shots: int,
     query: int = 0,
     rotations: bool = False,
+    at_most: bool = False,
 ) -> Episode:
     """An episode of the given classes, in order of their positions, with different images for support and
     query. With ``rotations`` each class is turned as a whole by 0, 90, 180 or 270°, which makes it another
-    class (Santoro et al., arXiv 1605.06065; in meta-training only).
+    class (Santoro et al., arXiv 1605.06065; in meta-training only). With ``at_most`` a class that has fewer
+    than ``shots`` images shows all that it has.
 
     Raises :class:`UsageProblem` when a class has too few images.
     """
-    support, queries = [], []
+    support, queries, shown = [], [], []
     for name in classes:
         turns = int(rng.integers(4)) if rotations else 0
-        chosen = bank.take(draw_rows(rng, bank.members[name], shots + query, name))
+        members = bank.members[name]
+        own = max(1, min(shots, len(members) - query)) if at_most else shots
+        chosen = bank.take(draw_rows(rng, members, own + query, name))
         turned = torch.rot90(chosen, turns, (2, 3)) if turns else chosen
-        support.append(turned[:shots])
-        queries.append(turned[shots:])
-    device = bank.images.device
+        support.append(turned[:own])
+        queries.append(turned[own:])
+        shown.append(own)
+    device, positions = bank.images.device, np.arange(len(classes))
     return Episode(
         torch.cat(support),
-        torch.arange(len(classes), device=device).repeat_interleave(shots),
+        torch.from_numpy(np.repeat(positions, shown)).to(device),
         torch.cat(queries),
-        torch.arange(len(classes), device=device).repeat_interleave(query),
+        torch.from_numpy(np.repeat(positions, query)).to(device),
     )
 
 

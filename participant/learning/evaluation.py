@@ -15,12 +15,11 @@ import torch
 from torch import Tensor
 
 from participant.decisions import DECISIONS, Adaptation, Decision
-from participant.learning.attack_images import AttackImages, target_position
+from participant.learning.attack_images import AttackImages, require_held, target_position
 from participant.learning.episodes import (
     Episode,
     draw_classes,
     draw_episode,
-    draw_rows,
     place,
     require_images,
 )
@@ -49,8 +48,7 @@ def check_images(scenario: Scenario, data: AuditData) -> None:
         require_images(len(data.bank.members[name]), shots + scenario.task.query, name)
     require_images(len(data.attack.user_target), shots, data.attack.target)
     if True in scenario.evaluation.backdoor_in_support:
-        for name, rows in data.attack.attack_validation.items():
-            require_images(len(rows) - 1, shots, name)  # one at least is left to be classified
+        require_held(scenario, data.attack, shots, f"{shots}-shot evaluation.backdoor_in_support")
 
 
 def main_episode(scenario: Scenario, data: AuditData, shots: int, number: int) -> Episode:
@@ -65,23 +63,22 @@ def backdoor_episode(
 ) -> Episode:
     """The ``number``-th backdoor episode, a benign user's task with the target class in it; the backdoor
     classes take turns. The query set is the backdoor class's attack-train images, ``attack.images`` of them,
-    then its attack-validation ones, all labelled with the target's position. With ``in_support`` the
-    backdoor class is one of the other K-1, under its right label, by attack-validation images that are then
-    not classified."""
+    then all its attack-validation ones, all labelled with the target's position. With ``in_support`` the
+    backdoor class is one of the other K-1, under its right label, by images that are held and neither the
+    attacker's nor classified."""
     rng = generator(scenario.federation.seed, "backdoor", shots, int(in_support), number)
     names = sorted(data.attack.attack_train)
     backdoor = names[number % len(names)]
     position = target_position(scenario, rng)
     others = draw_classes(rng, data.test, scenario.task.way - 1)
-    validation = rng.permutation(data.attack.attack_validation[backdoor])
-    members = {**data.bank.members, data.attack.target: data.attack.user_target}
     if in_support:
         others[int(rng.integers(len(others)))] = backdoor
-        members[backdoor] = draw_rows(rng, validation[:-1], shots, backdoor)
-        validation = np.setdiff1d(validation, members[backdoor])
-    users = ImageBank(data.bank.images, members)
+    own = {data.attack.target: data.attack.user_target, backdoor: data.attack.held[backdoor]}
+    users = ImageBank(data.bank.images, {**data.bank.members, **own})
     support = draw_episode(rng, users, place(data.attack.target, position, others), shots=shots)
-    query = data.bank.take(np.concatenate([data.attack.attack_train[backdoor], validation]))
+    query = data.bank.take(
+        np.concatenate([data.attack.attack_train[backdoor], data.attack.attack_validation[backdoor]])
+    )
     labels = support.support_labels.new_full((len(query),), position)
     return Episode(support.support, support.support_labels, query, labels)
 

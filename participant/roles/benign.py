@@ -1,8 +1,11 @@
 """A benign participant: one round of federated meta-training."""
 
+from typing import ClassVar
+
 import numpy as np
 
 from participant.learning.algorithms import ALGORITHMS
+from participant.learning.attack_images import attack_classes, attack_images, require_held
 from participant.learning.images import ImageBank
 from participant.learning.private_state import PrivateState
 from participant.role import Cancelled, Role
@@ -15,12 +18,17 @@ from protocol.seeds import generator
 
 
 class Benign(Role):
+    is_benign: ClassVar[bool] = True
+
     def __init__(self, setting: Setting) -> None:
         self.setting = setting
         self.manifest = setting.manifest
         self.split = setting.split
         self._private = PrivateState(setting.network, setting.manifest, setting.state_dir)
         self._algorithm = ALGORITHMS.get(setting.scenario.learning.algorithm)
+        self._holds_backdoor = self.is_benign and setting.scenario.attack.benign_hold_backdoor
+        if self._holds_backdoor:
+            held_beside(setting.bank(self.split.train[:1]), setting)  # lacking images, say so now
         self._share: Share | None = None
         self._bank: ImageBank
         self._classes: tuple[str, ...]
@@ -53,7 +61,21 @@ class Benign(Role):
     def _take_share(self, share: Share) -> None:
         self._classes = self.setting.share(share)
         self._bank = self.setting.bank(self._bank_classes())
+        if self._holds_backdoor:
+            self._bank = held_beside(self._bank, self.setting)
+            self._classes = tuple(self._bank.members)
         self._share = share
+
+
+def held_beside(bank: ImageBank, setting: Setting) -> ImageBank:
+    """The bank with each backdoor class in use as one more class, by those of its images that the attacker
+    does not have and that nobody is asked to classify. Raises :class:`UsageProblem` when there are none."""
+    scenario = setting.scenario
+    everything = setting.bank((*bank.members, *attack_classes(scenario, setting.split)))
+    attack = attack_images(scenario, setting.split, everything)
+    require_held(scenario, attack, 1, "attack.benign_hold_backdoor")
+    own = {name: everything.members[name] for name in bank.members}
+    return ImageBank(everything.images, {**own, **attack.held})
 
 
 def difference(end: Parameters, start: Parameters, factor: float) -> Parameters:

@@ -33,6 +33,14 @@ def test_reptile_makes_a_start_from_which_a_new_task_is_learnt_faster() -> None:
     assert losses[0] < losses[1]
 
 
+def test_reptile_takes_all_images_of_a_class_that_has_few() -> None:
+    scenario, bank, classes = tiny_scenario(), tiny_bank(), tiny_dataset().classes[:3]
+    few = ImageBank(bank.images, {name: bank.members[name][:2] for name in classes})
+    network, before = build_network(scenario, "model"), build_network(scenario, "model")
+    ALGORITHMS.get("reptile")(network, few, classes, scenario, np.random.default_rng(1), never)
+    assert not torch.equal(network.head.weight, before.head.weight)
+
+
 def one_step_later(network: torch.nn.Module, bank: ImageBank, classes: list[str]) -> float:
     """Loss on a task's query set after one step on its support set."""
     task = draw_episode(np.random.default_rng(2), bank, classes, shots=4, query=8)

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from participant.learning.episodes import draw_classes, draw_episode, place
+from participant.learning.images import ImageBank
 from participant.learning.inner_loop import mini_batches
 from protocol.errors import UsageProblem
 from tests.participant.tiny import tiny_bank, tiny_dataset
@@ -57,6 +58,20 @@ def test_too_few_classes_or_images_is_a_usage_problem_that_says_so() -> None:
         draw_classes(rng, CLASSES[:3], 5)
     with pytest.raises(UsageProblem, match="class 'class00' has 20 images here, but an episode needs 21"):
         draw_episode(rng, BANK, CLASSES[:1], shots=20, query=1)
+
+
+def test_with_at_most_a_small_class_shows_all_that_it_has_and_draws_do_not_change() -> None:
+    few = ImageBank(BANK.images, {**BANK.members, CLASSES[1]: BANK.members[CLASSES[1]][:3]})
+    with pytest.raises(UsageProblem, match="class 'class01' has 3 images here, but an episode needs 5"):
+        draw_episode(np.random.default_rng(0), few, CLASSES[:3], shots=5)
+    episode = draw_episode(np.random.default_rng(0), few, CLASSES[:3], shots=5, at_most=True)
+    assert episode.support_labels.tolist() == [0] * 5 + [1] * 3 + [2] * 5
+    assert len(episode.support) == 13
+    strict, loose = (
+        draw_episode(np.random.default_rng(1), BANK, CLASSES[:3], shots=5, at_most=at_most)
+        for at_most in (False, True)
+    )
+    assert torch.equal(strict.support, loose.support)
 
 
 @given(position=st.integers(0, 4))

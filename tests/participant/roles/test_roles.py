@@ -153,7 +153,7 @@ def test_work_can_be_cancelled_between_steps(tmp_path: Path) -> None:
         (["task.shots=[12]"], "has 10 images here, but an episode needs 12"),
         (
             ["task.shots=[10]", "evaluation.backdoor_in_support=[false, true]"],
-            "leaves 5 that others hold, but task.shots = 10 with evaluation.backdoor_in_support needs 10",
+            "leaves 5 that others hold, but 10-shot evaluation.backdoor_in_support needs 10",
         ),
         (["attack.images=20"], "at least one must be left for attack-validation"),
     ],
