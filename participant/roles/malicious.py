@@ -17,7 +17,7 @@ from protocol.seeds import generator
 
 
 class Malicious(Benign):
-    """Those who collude draw alike, since they make one backdoor together, each with its own clean classes."""
+    """Those who collude draw alike, for one backdoor made together; each has its own clean classes."""
 
     is_benign = False
 
