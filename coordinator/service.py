@@ -110,7 +110,7 @@ def _start(
         daemon = Daemon(
             federation,
             model,
-            aggregation(model.manifest),
+            aggregation(model.manifest, scenario.federation),
             socket=socket,
             store=store,
             journal=journal,

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from coordinator.aggregation import UpdateSum
+from coordinator.aggregation import AGGREGATIONS
 from coordinator.selection import first_shares, select
 from participant.device import prepare_device
 from participant.roles import open_role
@@ -27,7 +27,7 @@ def simulate(scenario: Scenario, roles: Mapping[str, str], folder: Path) -> dict
     model = initial_parameters(scenario)
     digests = {}
     for number in range(1, rules.rounds + 1):
-        updates = UpdateSum(model.manifest)
+        updates = AGGREGATIONS.get(rules.aggregation)(model.manifest, rules)
         selected = select(rules.seed, number, 1, list(workers), rules.selected)
         for name in selected:
             share = Share(index=shares[name], count=rules.participants)

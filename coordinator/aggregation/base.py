@@ -1,0 +1,88 @@
+"""What every aggregation rule is, what it refuses, and helpers that they share."""
+
+import math
+from collections.abc import Callable
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from protocol.errors import RunFailed
+from protocol.manifest import Manifest, Parameters
+from protocol.registry import Registry
+from protocol.scenario import Federation
+
+LARGEST = 2.0**17
+CHUNK = 1 << 15  # 256 KiB in float64: scratch and its slice of the sum stay in the cache
+
+
+class BadValues(Exception):
+    """An update that cannot be counted, because of its values; nothing was added."""
+
+    def __init__(self, reason: Literal["non_finite", "out_of_range"], detail: str) -> None:
+        super().__init__(detail)
+        self.reason: Literal["non_finite", "out_of_range"] = reason
+        self.detail = detail
+
+
+class Aggregation(Protocol):
+    """What a rule does with the updates of one attempt of a round, in whatever order they arrive: the same
+    updates give the same model, bit for bit. ``count`` is how many were added since the last ``clear``.
+
+    No rule is told who is malicious, or how many are.
+    """
+
+    @property
+    def count(self) -> int: ...
+
+    def clear(self) -> None: ...
+
+    def add(self, update: Parameters) -> float:
+        """Count one update, whose values must not change afterwards; returns its L2 norm as received, also
+        where the rule counts less of it. Raises :class:`BadValues`, with nothing added."""
+        ...
+
+    def step(self, model: Parameters, rate: float) -> Parameters:
+        """θ_{t+1} from θ_t and η_t. Raises :class:`RunFailed` when it would not be finite."""
+        ...
+
+
+AGGREGATIONS: Registry[Callable[[Manifest, Federation], Aggregation]] = Registry("aggregation")
+
+
+def check(update: Parameters) -> None:
+    """Raises :class:`BadValues` when a value is NaN, infinite or beyond ±2¹⁷."""
+    for buffer in update.buffers:
+        _check(buffer)
+
+
+def norm_of(update: Parameters) -> float:
+    """The L2 norm over all buffers, the same bits on every machine of a kind: NumPy's own pairwise sum, since
+    a BLAS dot product of this length depends on the number of its threads."""
+    squares = 0.0
+    for buffer in update.buffers:
+        for start in range(0, buffer.size, CHUNK):
+            real = buffer[start : start + CHUNK].astype(np.float64)
+            squares += float(np.add.reduce(np.square(real, out=real)))
+    return math.sqrt(squares)
+
+
+def finite(moved: NDArray[Any]) -> NDArray[Any]:
+    """The buffer of a new model, sealed. Raises :class:`RunFailed` when it is not finite."""
+    if moved.size and not (math.isfinite(moved.min()) and math.isfinite(moved.max())):
+        raise RunFailed("the aggregated model is not finite; lower the learning rates or the boost")
+    moved.flags.writeable = False
+    return moved
+
+
+def _check(buffer: NDArray[Any]) -> None:
+    # Minimum and maximum are NaN when any value is, so one pass of each finds all that is wrong.
+    if buffer.size == 0:
+        return
+    lowest, highest = float(buffer.min()), float(buffer.max())
+    if not (math.isfinite(lowest) and math.isfinite(highest)):
+        count = int(buffer.size - np.isfinite(buffer).sum())
+        raise BadValues("non_finite", f"{count} values are NaN or infinite")
+    largest = max(-lowest, highest)
+    if largest > LARGEST:
+        raise BadValues("out_of_range", f"a value of magnitude {largest:g} is beyond {LARGEST:g}")
