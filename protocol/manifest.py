@@ -34,7 +34,8 @@ class ParameterSpec(BaseModel):
 
 
 class Manifest(BaseModel):
-    """The shared parameters in their order. Travels once, at joining; later only its digest is compared."""
+    """The shared parameters in their order; none where each participant trains alone. Travels once, at
+    joining; later only its digest is compared."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 

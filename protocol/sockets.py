@@ -43,7 +43,7 @@ class RouterSocket:
         # A second peer that claims the routing id of the first is turned away, instead of taking it over.
         self.raw.set(zmq.ROUTER_HANDOVER, 0)
         if manifest is not None:
-            self.raw.set(zmq.MAXMSGSIZE, max(MAX_HEADER_BYTES, *manifest.buffer_sizes))
+            self.raw.set(zmq.MAXMSGSIZE, max((MAX_HEADER_BYTES, *manifest.buffer_sizes)))
         try:
             self.raw.bind(address.url)
         except zmq.ZMQError as error:

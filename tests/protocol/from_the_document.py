@@ -88,9 +88,8 @@ class Participant:
             answer = pack(self._manifest, delta)
             self._say("update", *answer, run=self._run, round=message["round"], seconds=0.5)
         elif kind == "evaluate":
-            largest = max(
-                abs(value) for values in unpack(self._manifest, frames).values() for value in values
-            )
+            theta = unpack(self._manifest, frames)
+            largest = max((abs(value) for values in theta.values() for value in values), default=0.0)
             self._measured(message["round"], 1 / (1 + largest))
         return kind
 

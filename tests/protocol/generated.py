@@ -48,7 +48,7 @@ def any_message() -> SearchStrategy[Message]:
 def a(model: type[BaseModel]) -> SearchStrategy[Any]:
     """Valid instances of a model, every field drawn from what its annotation allows."""
     if model is Manifest:
-        names = st.lists(st.text(min_size=1, max_size=9), min_size=1, max_size=4, unique=True)
+        names = st.lists(st.text(min_size=1, max_size=9), max_size=4, unique=True)
         return names.flatmap(_manifest_of)
     fields = {
         name: _values(field.annotation, field.metadata)

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from protocol.codec import MAX_DETAIL, CodecError, Decoded, decode, encode
-from protocol.manifest import Parameters
+from protocol.manifest import Manifest, Parameters
 from protocol.messages import (
     Accepted,
     Heartbeat,
@@ -72,6 +72,14 @@ def test_a_message_without_parameters_is_one_frame() -> None:
     assert len(frames) == 1
     assert msgpack.unpackb(frames[0]) == {"version": 1, "type": "heartbeat", "run": RUN}
     assert decode(frames, None) == Decoded(Heartbeat(run=RUN), None)
+
+
+def test_an_update_of_nothing_shared_is_its_header_alone() -> None:
+    empty = Manifest(parameters=())
+    frames = encode(UPDATE, Parameters.from_arrays(empty, {}))
+    assert len(frames) == 1
+    assert decode(frames, empty) == Decoded(UPDATE, Parameters(empty, ()))
+    assert refusal_of(*frames, b"", manifest=empty).kind == "wrong_size"
 
 
 def test_parameters_are_views_of_the_received_frames() -> None:

@@ -19,6 +19,7 @@ from protocol.manifest import MAX_PARAMETERS, Manifest, Parameters, ParameterSpe
 from protocol.messages import (
     Accepted,
     BackdoorAccuracy,
+    Difference,
     Evaluate,
     EvaluationReport,
     Heartbeat,
@@ -33,6 +34,7 @@ from protocol.messages import (
     RejectReason,
     Share,
     Shutdown,
+    SignedInterval,
     Train,
     Update,
     Welcome,
@@ -57,6 +59,8 @@ PARTS: dict[str, type[BaseModel]] = {
     "Measurement": Measurement,
     "Backdoor accuracy": BackdoorAccuracy,
     "Interval": Interval,
+    "Difference": Difference,
+    "Signed interval": SignedInterval,
 }
 RUN = "0123abcd"
 
@@ -172,8 +176,9 @@ def router() -> Iterator[RouterSocket]:
 class Coordinator:
     """One side of the conversation in the test's own words, with the project's codec and socket."""
 
-    def __init__(self, router: RouterSocket) -> None:
+    def __init__(self, router: RouterSocket, manifest: Manifest = MANIFEST) -> None:
         self._router = router
+        self._manifest = manifest
         self._peer = b""
         self.parameters: Parameters | None = None
 
@@ -185,7 +190,7 @@ class Coordinator:
         received = self._router.receive()
         assert received is not None
         self._peer, frames = received
-        decoded = decode(frames, MANIFEST)
+        decoded = decode(frames, self._manifest)
         self.parameters = decoded.parameters
         return decoded.message
 
@@ -250,6 +255,34 @@ def test_it_measures_as_an_auditor(router: RouterSocket) -> None:
         assert isinstance(report, EvaluationReport)
         assert report.round == 4
         assert report.measurements[0].main_accuracy.mean == pytest.approx(1 / 6)
+        coordinator.says(Shutdown(run=RUN, failed=False, reason="the run is complete"))
+        assert coordinator.hears() == Leave(run=RUN, reason="the run is over")
+        run.result(timeout=10)
+
+
+def test_it_trains_and_measures_where_nothing_is_shared(router: RouterSocket) -> None:
+    """No tensor frames at all; and between two rounds a participant that trains is asked to measure."""
+    manifest = Manifest(parameters=())
+    nothing = Parameters.from_arrays(manifest, {})
+    participant = Participant(router.endpoint, "ann")
+    coordinator = Coordinator(router, manifest)
+    with ThreadPoolExecutor(1) as pool:
+        run = pool.submit(participant.take_part)
+        assert isinstance(coordinator.hears(), Join)
+        coordinator.says(Welcome(run=RUN, round=1, scenario="", manifest=manifest))
+        ready = coordinator.hears()
+        assert isinstance(ready, Ready)
+        assert ready.manifest_digest == manifest.digest
+        assert isinstance(coordinator.hears(), Heartbeat)
+        share = Share(index=0, count=1)
+        coordinator.says(Evaluate(run=RUN, round=0, share=share, previous=0), nothing)
+        report = coordinator.hears()
+        assert isinstance(report, EvaluationReport)
+        assert report.round == 0
+        coordinator.says(Accepted(run=RUN, round=0))
+        coordinator.says(Train(run=RUN, round=1, share=share, previous=0, keep_from=0), nothing)
+        assert coordinator.hears() == Update(run=RUN, round=1, seconds=0.5)
+        assert coordinator.parameters == nothing
         coordinator.says(Shutdown(run=RUN, failed=False, reason="the run is complete"))
         assert coordinator.hears() == Leave(run=RUN, reason="the run is over")
         run.result(timeout=10)

@@ -84,9 +84,19 @@ def test_the_model_digest_depends_on_every_value() -> None:
     [
         ((ParameterSpec(name="w", shape=()), ParameterSpec(name="w", shape=(2,))), "the same name"),
         ((ParameterSpec(name="w", shape=(2**30, 2**30)),), "more than 8589934592 parameters"),
-        ((), "at least 1 item"),
     ],
 )
 def test_impossible_manifests_are_refused(parameters: tuple[ParameterSpec, ...], reason: str) -> None:
     with pytest.raises(ValidationError, match=reason):
         Manifest(parameters=parameters)
+
+
+def test_a_manifest_of_nothing_has_parameters_without_buffers() -> None:
+    """Where nothing is shared."""
+    empty = Manifest(parameters=())
+    nothing = Parameters.from_arrays(empty, {})
+    assert (empty.dtypes, empty.buffer_sizes, nothing.frames(), nothing.arrays()) == ((), (), [], {})
+    assert Parameters.from_frames(empty, []) == nothing
+    assert nothing.digest() == hashlib.sha256(empty.digest.encode()).hexdigest()
+    with pytest.raises(ValueError, match="but the manifest says"):
+        Parameters.from_frames(empty, [b""])

@@ -29,7 +29,7 @@ def test_the_pooled_network_takes_mini_imagenet_and_flattens_to_1152_features() 
 
 
 @pytest.mark.parametrize(
-    ("shared", "expected"), [("all", 113_221), ("features", 111_936), (1, 768), (2, 37_824)]
+    ("shared", "expected"), [("all", 113_221), ("features", 111_936), (0, 0), (1, 768), (2, 37_824)]
 )
 def test_the_shared_part_is_a_named_subset(shared: str | int, expected: int) -> None:
     assert count(Scenario(), shared) == expected
@@ -38,6 +38,17 @@ def test_the_shared_part_is_a_named_subset(shared: str | int, expected: int) -> 
 def test_sharing_more_blocks_than_there_are_names_the_number_of_blocks() -> None:
     with pytest.raises(UsageProblem, match=r"model.shared = 5, but the network has 4 blocks"):
         shared_names(build_network(Scenario(), "model"), 5)
+
+
+def test_with_depth_0_nothing_is_shared() -> None:
+    scenario = parse_scenario("", ["model.shared=0"])
+    network = build_network(scenario, "model")
+    assert shared_names(network, 0) == ()
+    theta = initial_parameters(scenario)
+    assert theta.manifest.parameters == ()
+    before = [value.clone() for value in network.parameters()]
+    write_parameters(network, theta)
+    assert all(torch.equal(one, other) for one, other in zip(before, network.parameters(), strict=True))
 
 
 def test_a_model_that_does_not_take_the_images_is_a_usage_problem() -> None:

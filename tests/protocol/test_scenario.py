@@ -85,11 +85,11 @@ def test_a_file_that_is_no_toml() -> None:
     [
         (
             '[model]\nshared = "foo"',
-            'model.shared: must be "all", "features" or a whole number, at least 1, not "foo"',
+            'model.shared: must be "all", "features" or a whole number, at least 0, not "foo"',
         ),
         (
-            "[model]\nshared = 0",
-            'model.shared: must be "all", "features" or a whole number, at least 1, not 0',
+            "[model]\nshared = -1",
+            'model.shared: must be "all", "features" or a whole number, at least 0, not -1',
         ),
         ("[attack]\nboost = -1", 'attack.boost: must be "replace" or a number, above 0, not -1'),
         (

@@ -10,6 +10,7 @@ from zmq.utils.monitor import recv_monitor_message
 from protocol.codec import CodecError, decode, encode
 from protocol.errors import UsageProblem
 from protocol.header import MAX_HEADER_BYTES
+from protocol.manifest import Manifest, Parameters
 from protocol.messages import Heartbeat, Update
 from protocol.sockets import MAX_FRAMES, QUEUED_MESSAGES, DealerSocket, RouterSocket
 from tests.protocol.generated import MANIFEST, PARAMETERS
@@ -51,6 +52,14 @@ def received(end: RouterSocket) -> tuple[bytes, list[memoryview]]:
 def contents(frames: list[memoryview] | None) -> list[bytes]:
     assert frames is not None
     return [frame.tobytes() for frame in frames]
+
+
+def test_a_federation_that_shares_nothing_has_a_socket_too(context: Context) -> None:
+    empty = Manifest(parameters=())
+    router = RouterSocket(context, "tcp://127.0.0.1:*", manifest=empty)
+    update = Update(run="0123abcd", round=1, seconds=2.0)
+    assert connected(context, router).send(encode(update, Parameters.from_arrays(empty, {})))
+    assert decode(received(router)[1], empty).message == update
 
 
 def test_a_message_and_its_answer(router: RouterSocket, dealer: DealerSocket) -> None:
