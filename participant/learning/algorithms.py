@@ -3,10 +3,12 @@
 from typing import Protocol
 
 import numpy as np
+from torch import Tensor
 
-from participant.learning.episodes import draw_classes, draw_episode
+from participant.learning.episodes import Episode, draw_classes, draw_episode
 from participant.learning.images import ImageBank
 from participant.learning.inner_loop import InnerLoop
+from participant.learning.matching import leave_one_out_loss
 from participant.role import Cancelled
 from protocol.models.network import FewShotNetwork
 from protocol.registry import Registry
@@ -52,8 +54,42 @@ def reptile(
     learning = scenario.learning
     loop = InnerLoop(learning.inner_steps, learning.inner_batch, learning.inner_rate)
     for _ in range(learning.episodes):
-        chosen = draw_classes(rng, classes, scenario.task.way)
-        episode = draw_episode(
-            rng, bank, chosen, shots=learning.train_shots, rotations=learning.rotations, at_most=True
-        )
+        episode = _episode(bank, classes, scenario, rng)
         loop.fit(network, episode.support, episode.support_labels, rng, cancelled)
+
+
+@ALGORITHMS.register("matching")
+def matching(
+    network: FewShotNetwork,
+    bank: ImageBank,
+    classes: tuple[str, ...],
+    scenario: Scenario,
+    rng: np.random.Generator,
+    cancelled: Cancelled,
+) -> None:
+    """Meta-training with the decision logic of matching users (Vinyals et al., arXiv 1606.04080): features
+    alone are trained, so that no head ever exists that could be poisoned.
+
+    As :func:`reptile`, but each mini-batch of an episode is its own support set, each image classified by
+    all the others; ``inner_batch`` should hold several images a class.
+    """
+    learning, way, temperature = scenario.learning, scenario.task.way, scenario.decision.temperature
+    loop = InnerLoop(learning.inner_steps, learning.inner_batch, learning.inner_rate)
+    for _ in range(learning.episodes):
+        episode = _episode(bank, classes, scenario, rng)
+        images, labels = episode.support, episode.support_labels
+
+        def loss(rows: Tensor, images: Tensor = images, labels: Tensor = labels) -> Tensor:
+            return leave_one_out_loss(network.features(images[rows]), labels[rows], way, temperature)
+
+        loop.run(network, loss, len(images), rng, cancelled)
+
+
+def _episode(
+    bank: ImageBank, classes: tuple[str, ...], scenario: Scenario, rng: np.random.Generator
+) -> Episode:
+    chosen = draw_classes(rng, classes, scenario.task.way)
+    learning = scenario.learning
+    return draw_episode(
+        rng, bank, chosen, shots=learning.train_shots, rotations=learning.rotations, at_most=True
+    )

@@ -6,6 +6,7 @@ from participant.data import Dataset
 from participant.learning.algorithms import ALGORITHMS
 from participant.learning.episodes import Episode, draw_episode
 from participant.learning.images import ImageBank
+from participant.learning.matching import leave_one_out_loss
 from protocol.models import build_network
 from protocol.scenario import parse_scenario
 from tests.participant.tiny import CPU, never, tiny_bank, tiny_dataset, tiny_scenario
@@ -71,3 +72,22 @@ def test_the_pooled_network_learns_from_colour_images_of_mini_imagenet_size() ->
 def loss(network: torch.nn.Module, task: Episode) -> float:
     with torch.no_grad():
         return float(F.cross_entropy(network(task.support), task.support_labels))
+
+
+def test_matching_trains_the_features_and_never_a_head() -> None:
+    scenario = tiny_scenario("learning.inner_steps=40", "learning.inner_batch=12")
+    network, bank = build_network(scenario, "model"), tiny_bank()
+    classes = tuple(bank.members)[:8]
+    episode = draw_episode(np.random.default_rng(1), bank, classes[:3], shots=4)
+    before = {name: value.detach().clone() for name, value in network.named_parameters()}
+
+    def loss() -> float:
+        with torch.no_grad():
+            features = network.features(episode.support)
+            return float(leave_one_out_loss(features, episode.support_labels, 3, 10.0))
+
+    first = loss()
+    ALGORITHMS.get("matching")(network, bank, classes, scenario, np.random.default_rng(0), never)
+    assert loss() < first / 2
+    unchanged = {name for name, value in network.named_parameters() if torch.equal(value, before[name])}
+    assert unchanged == {"head.weight", "head.bias"}
