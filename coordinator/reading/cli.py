@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +58,16 @@ LATEST = Path("runs/latest")
     envvar="FEDMETA_INSPECT_JSON",
     help="Print one JSON document instead of tables.",
 )
-def inspect(run_dir: Path, number: int | None, name: str | None, watch: bool, as_json: bool) -> None:
+@click.option(
+    "--all",
+    "all_steps",
+    is_flag=True,
+    envvar="FEDMETA_INSPECT_ALL",
+    help="Every adaptation step count that was measured; 50, or else the largest, by default.",
+)
+def inspect(
+    run_dir: Path, number: int | None, name: str | None, watch: bool, as_json: bool, all_steps: bool
+) -> None:
     """Read the run in RUN_DIR (runs/latest by default): its rounds, participants and evaluations."""
     if watch and (as_json or number is not None or name is not None):
         raise UsageProblem(
@@ -81,7 +90,7 @@ def inspect(run_dir: Path, number: int | None, name: str | None, watch: bool, as
     elif as_json:
         _print_json({**asdict_json(history), "roles": roles_of(run_dir) or None})
     else:
-        _show_run(history, scenario, run_dir)
+        _show_run(history, scenario, run_dir, all_steps)
 
 
 def find_journal(run_dir: Path) -> Path:
@@ -119,10 +128,11 @@ def _watch(journal: Path, scenario: Scenario | None) -> None:
             progress.update(events, reading)
 
 
-def _show_run(history: RunHistory, scenario: Scenario | None, run_dir: Path) -> None:
-    tables = [rounds_table(history), participants_table(history, roles_of(run_dir))]
+def _show_run(history: RunHistory, scenario: Scenario | None, run_dir: Path, all_steps: bool) -> None:
+    roles = roles_of(run_dir)
+    tables = [rounds_table(history), participants_table(history, roles)]
     if history.evaluations and scenario:
-        tables.append(summary_table(history, scenario))
+        tables.append(summary_table(history, scenario, roles, all_steps=all_steps))
     _print_lines(open_console(), headline(history, scenario, run_dir), *tables)
 
 
@@ -144,6 +154,8 @@ def headline(history: RunHistory, scenario: Scenario | None, run_dir: Path) -> l
         lasted = duration((info.last_event - info.started).total_seconds())
         took = f"{lasted} so far" if info.status == "running" else f"took {lasted}"
         lines.append(f"started {info.started.isoformat(sep=' ', timespec='seconds')}, {took}")
+    if info.started_from:
+        lines.append(f"started from {info.started_from}, the model after round {info.start_round}")
     if info.reason:
         lines.append(f"reason: {info.reason}")
     if history.unreadable:
@@ -184,7 +196,7 @@ def _show_participant(history: RunHistory, name: str, run_dir: Path, as_json: bo
 
 
 def _only(history: RunHistory, participant: Participant) -> RunHistory:
-    return RunHistory(history.info, history.rounds, (participant,), history.evaluations, history.unreadable)
+    return replace(history, participants=(participant,))
 
 
 def asdict_json(history: RunHistory) -> dict[str, Any]:

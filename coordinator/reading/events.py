@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from protocol.messages import BackdoorAccuracy, Interval
+from protocol.messages import BackdoorAccuracy, Difference, Interval
 
 
 class Event(BaseModel):
@@ -26,14 +26,24 @@ class Other(Event):
 
 
 class RunStarted(Event):
+    """``round`` and ``started_from``: where a run did not begin with a fresh model, the round of the
+    checkpoint that it began with, and that checkpoint."""
+
     name: ClassVar = "run_started"
     endpoint: str | None = None
+    scenario: str | None = None
+    seed: int | None = None
+    parameters: int | None = None
+    versions: dict[str, str] = {}
+    round: int = 0
+    started_from: str | None = None
 
 
 class RunResumed(Event):
     name: ClassVar = "run_resumed"
     round: int
     endpoint: str | None = None
+    versions: dict[str, str] = {}
 
 
 class RunCompleted(Event):
@@ -66,11 +76,13 @@ class ParticipantJoined(Event):
 class ParticipantLost(Event):
     name: ClassVar = "participant_lost"
     participant: str
+    reason: str | None = None
 
 
 class ParticipantLeft(Event):
     name: ClassVar = "participant_left"
     participant: str
+    reason: str | None = None
 
 
 class ParticipantRefused(Event):
@@ -119,6 +131,8 @@ class RoundCompleted(Event):
 
 
 class Evaluated(Event):
+    """``auditor``: who measured, an auditor or, with its own private part of the model, a participant."""
+
     name: ClassVar = "evaluated"
     round: int
     auditor: str
@@ -129,12 +143,16 @@ class Evaluated(Event):
     transductive: bool | None = None
     main_accuracy: Interval
     backdoor_accuracy: BackdoorAccuracy
+    difference: Difference | None = None
 
 
 class EvaluationSkipped(Event):
+    """``participant``: whose measurement is missing; None where nobody's is there."""
+
     name: ClassVar = "evaluation_skipped"
     round: int
     reason: str
+    participant: str | None = None
 
 
 class CheckpointWritten(Event):

@@ -12,11 +12,14 @@ from coordinator.reading import events as ev
 from coordinator.reading.history import (
     Completion,
     Evaluation,
+    Movement,
+    MovementKind,
     Participant,
     Rejection,
     Round,
     RunHistory,
     RunInfo,
+    Skipped,
     Update,
 )
 
@@ -28,8 +31,11 @@ class Reading:
     info: RunInfo = field(default_factory=RunInfo)
     rounds: dict[int, Round] = field(default_factory=dict)
     participants: dict[str, Participant] = field(default_factory=dict)
-    evaluations: dict[tuple[int, str, int, int, bool], Evaluation] = field(default_factory=dict)
+    evaluations: dict[tuple[int, str, int, int, bool, str], Evaluation] = field(default_factory=dict)
+    movements: list[Movement] = field(default_factory=list)
+    skipped: list[Skipped] = field(default_factory=list)
     unreadable: int = 0
+    newest: int = 0
 
     def feed(self, line: str) -> ev.Event | None:
         """Take in one journal line; the event it was, or None for one that cannot be read."""
@@ -53,6 +59,8 @@ class Reading:
             participants=tuple(self.participants[name] for name in sorted(self.participants)),
             evaluations=tuple(self.evaluations[setting] for setting in sorted(self.evaluations)),
             unreadable=self.unreadable,
+            movements=tuple(self.movements),
+            skipped=tuple(self.skipped),
         )
 
 
@@ -80,10 +88,20 @@ def _on(kind: type[E]) -> Callable[[Callable[[Reading, E], None]], Callable[[Rea
 @_on(ev.RunStarted)
 def _run_started(reading: Reading, event: ev.RunStarted) -> None:
     # Not the first one where a coordinator was killed before its first checkpoint.
-    _forget_rounds_after(0, reading)
+    _forget_rounds_after(event.round, reading)
     reading.evaluations.clear()
+    reading.skipped.clear()
     reading.info = replace(
-        reading.info, endpoint=event.endpoint or reading.info.endpoint, status="running", reason=None
+        reading.info,
+        scenario=event.scenario,
+        seed=event.seed,
+        parameters=event.parameters,
+        versions=event.versions,
+        start_round=event.round,
+        started_from=event.started_from,
+        endpoint=event.endpoint or reading.info.endpoint,
+        status="running",
+        reason=None,
     )
 
 
@@ -93,19 +111,31 @@ def _run_resumed(reading: Reading, event: ev.RunResumed) -> None:
     reading.info = replace(
         reading.info,
         endpoint=event.endpoint or reading.info.endpoint,
+        versions=event.versions or reading.info.versions,
         status="running",
         reason=None,
         resumed=reading.info.resumed + 1,
+        restarts=(*reading.info.restarts, event.round),
     )
 
 
 def _forget_rounds_after(last: int, reading: Reading) -> None:
     for number in [number for number in reading.rounds if number > last]:
         del reading.rounds[number]
+    reading.skipped = [skipped for skipped in reading.skipped if skipped.round <= last]
+    # Who came and went in rounds that are done again did so, in the rounds' own time, at the checkpoint.
+    reading.newest = last
+    reading.movements = [replace(move, round=min(move.round, last)) for move in reading.movements]
     # The old coordinator's connections are gone with it; whoever is alive joins again.
     for name, participant in reading.participants.items():
         if participant.presence == "alive":
             reading.participants[name] = replace(participant, presence="lost")
+            at = reading.info.last_event or reading.movements[-1].at
+            reading.movements.append(Movement(name, "lost", last, at, "restart"))
+
+
+def _moved(reading: Reading, name: str, kind: MovementKind, event: ev.Event, reason: str | None) -> None:
+    reading.movements.append(Movement(name, kind, reading.newest, event.timestamp, reason))
 
 
 @_on(ev.RunCompleted)
@@ -129,18 +159,21 @@ def _joined(reading: Reading, event: ev.ParticipantJoined) -> None:
     reading.participants[event.participant] = replace(
         before, auditor=event.auditor, presence="alive", joined=before.joined + 1
     )
+    _moved(reading, event.participant, "joined", event, None)
 
 
 @_on(ev.ParticipantLost)
 def _lost(reading: Reading, event: ev.ParticipantLost) -> None:
     before = reading.participants.get(event.participant, Participant(event.participant))
     reading.participants[event.participant] = replace(before, presence="lost", lost=before.lost + 1)
+    _moved(reading, event.participant, "lost", event, event.reason)
 
 
 @_on(ev.ParticipantLeft)
 def _left(reading: Reading, event: ev.ParticipantLeft) -> None:
     before = reading.participants.get(event.participant, Participant(event.participant))
     reading.participants[event.participant] = replace(before, presence="left")
+    _moved(reading, event.participant, "left", event, event.reason)
 
 
 @_on(ev.ParticipantRefused)
@@ -149,10 +182,12 @@ def _refused(reading: Reading, event: ev.ParticipantRefused) -> None:
         return
     before = reading.participants.get(event.participant, Participant(event.participant))
     reading.participants[event.participant] = replace(before, refusals=(*before.refusals, event.reason))
+    _moved(reading, event.participant, "refused", event, event.reason)
 
 
 @_on(ev.RoundStarted)
 def _round_started(reading: Reading, event: ev.RoundStarted) -> None:
+    reading.newest = max(reading.newest, event.round)
     before = reading.rounds.get(event.round)
     if before is None or before.completion:
         reading.rounds[event.round] = Round(event.round, event.timestamp, event.selected)
@@ -176,9 +211,8 @@ def _update_accepted(reading: Reading, event: ev.UpdateAccepted) -> None:
 
 @_on(ev.UpdateRejected)
 def _update_rejected(reading: Reading, event: ev.UpdateRejected) -> None:
-    number = event.round if event.round in reading.rounds else max(reading.rounds, default=None)
-    if number is not None:
-        round_ = reading.rounds[number]
+    number = event.round if event.round in reading.rounds else reading.newest
+    if round_ := reading.rounds.get(number):
         rejection = Rejection(event.participant, event.reason)
         reading.rounds[number] = replace(round_, rejections=(*round_.rejections, rejection))
 
@@ -200,7 +234,13 @@ def _round_completed(reading: Reading, event: ev.RoundCompleted) -> None:
 
 @_on(ev.Evaluated)
 def _evaluated(reading: Reading, event: ev.Evaluated) -> None:
-    evaluation = Evaluation(
+    evaluation = evaluation_of(event, reading)
+    reading.evaluations[evaluation.setting] = evaluation
+
+
+def evaluation_of(event: ev.Evaluated, reading: Reading) -> Evaluation:
+    who = reading.participants.get(event.auditor)
+    return Evaluation(
         round=event.round,
         auditor=event.auditor,
         decision=event.decision,
@@ -210,8 +250,14 @@ def _evaluated(reading: Reading, event: ev.Evaluated) -> None:
         transductive=event.transductive,
         main_accuracy=event.main_accuracy,
         backdoor_accuracy=event.backdoor_accuracy,
+        difference=event.difference,
+        private=who is not None and not who.auditor,
     )
-    reading.evaluations[evaluation.setting] = evaluation
+
+
+@_on(ev.EvaluationSkipped)
+def _evaluation_skipped(reading: Reading, event: ev.EvaluationSkipped) -> None:
+    reading.skipped.append(Skipped(event.round, event.reason, event.participant))
 
 
 @_on(ev.CheckpointWritten)

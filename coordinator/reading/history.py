@@ -1,13 +1,14 @@
 """What happened in a run, as data: rounds, participants and evaluations."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
-from protocol.messages import BackdoorAccuracy, Interval
+from protocol.messages import BackdoorAccuracy, Difference, Interval
 
 Status = Literal["running", "completed", "failed", "interrupted"]
 Presence = Literal["alive", "lost", "left"]
+MovementKind = Literal["joined", "lost", "left", "refused"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +68,23 @@ class Participant:
 
 
 @dataclass(frozen=True, slots=True)
+class Movement:
+    """A participant came, went or was turned away while ``round`` was the newest one."""
+
+    participant: str
+    kind: MovementKind
+    round: int
+    at: datetime
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Evaluation:
-    """One decision logic measured on the model after ``round``; accuracies are fractions."""
+    """One decision logic measured on the model after ``round``; accuracies are fractions.
+
+    ``auditor``: who measured. ``private``: it was a participant with its own private part of the model, so
+    that others' measurements of the same model are other measurements.
+    """
 
     round: int
     auditor: str
@@ -79,24 +95,46 @@ class Evaluation:
     transductive: bool | None
     main_accuracy: Interval
     backdoor_accuracy: BackdoorAccuracy
+    difference: Difference | None = None
+    private: bool = False
 
     @property
-    def setting(self) -> tuple[int, str, int, int, bool]:
-        """What tells two measurements apart; measured again, the later one counts."""
+    def setting(self) -> tuple[int, str, int, int, bool, str]:
+        """What tells two measurements apart; measured again, by any auditor, the later one counts."""
         return (
             self.round, self.decision, self.shot or 0, self.adaptation_steps, self.backdoor_in_support,
+            self.auditor if self.private else "",
         )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
+class Skipped:
+    """A measurement that is missing; ``participant``: whose, None for all."""
+
+    round: int
+    reason: str
+    participant: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class RunInfo:
+    """``start_round`` and ``started_from``: the round of the checkpoint that the run began with, 0 for a
+    fresh model, and what the checkpoint was. ``restarts``: the rounds from which it was resumed."""
+
     run: str | None = None
+    scenario: str | None = None
+    seed: int | None = None
+    parameters: int | None = None
+    versions: dict[str, str] = field(default_factory=dict)
+    start_round: int = 0
+    started_from: str | None = None
     endpoint: str | None = None
     status: Status = "running"
     reason: str | None = None
     started: datetime | None = None
     last_event: datetime | None = None
     resumed: int = 0
+    restarts: tuple[int, ...] = ()
     checkpoint: int | None = None
 
 
@@ -109,6 +147,8 @@ class RunHistory:
     participants: tuple[Participant, ...]
     evaluations: tuple[Evaluation, ...]
     unreadable: int
+    movements: tuple[Movement, ...] = ()
+    skipped: tuple[Skipped, ...] = ()
 
     @property
     def completed(self) -> tuple[Round, ...]:

@@ -12,8 +12,9 @@ from rich.table import Table
 from rich.text import Text
 
 from coordinator.reading import events as ev
-from coordinator.reading.fold import Reading
-from coordinator.reading.history import RunHistory
+from coordinator.reading.fold import Reading, evaluation_of
+from coordinator.reading.history import Evaluation, RunHistory
+from coordinator.reading.pooling import Measured, at_usual_steps, pooled
 from coordinator.reading.tables import duration, interval, presence
 from coordinator.reading.views import newest_evaluations, phase, record_of, relative_label, seconds_left
 from protocol.scenario import Scenario
@@ -21,6 +22,7 @@ from protocol.scenario import Scenario
 PLAIN_EVERY_S = 5.0
 LIVE_EVERY_S = 0.5
 PARTICIPANTS_SHOWN = 20
+_ENDS_MEASURING = (ev.RoundStarted, ev.RunCompleted, ev.RunFailed, ev.RunInterrupted)
 
 
 class Progress(Protocol):
@@ -48,16 +50,30 @@ class PlainProgress:
         self._console = console
         self._scenario = scenario
         self._next_round_line = 0.0
+        self._measured: list[Evaluation] = []
 
     def update(self, events: Sequence[ev.Event], reading: Reading) -> None:
         completed = [event for event in events if isinstance(event, ev.RoundCompleted)]
         for event in events:
+            if isinstance(event, ev.Evaluated):
+                self._measured.append(evaluation_of(event, reading))
+                continue
+            self._note_measured(waiting=not isinstance(event, _ENDS_MEASURING))
             if isinstance(event, ev.RoundCompleted):
                 if event is completed[-1] and time.monotonic() >= self._next_round_line:
                     self._next_round_line = time.monotonic() + PLAIN_EVERY_S
                     self.note(self._round_line(event, reading))
-            elif line := _line(event, self._attacks):
+            elif line := _line(event):
                 self.note(line)
+        self._note_measured(waiting=True)
+
+    def _note_measured(self, *, waiting: bool) -> None:
+        """A line for each decision; ``waiting``: what participants measure may still be coming in."""
+        if waiting and any(evaluation.private for evaluation in self._measured):
+            return
+        for one in at_usual_steps(pooled(self._measured, {})):
+            self.note(_measured_line(one, self._attacks))
+        self._measured.clear()
 
     @property
     def _attacks(self) -> Sequence[int]:
@@ -78,9 +94,23 @@ class PlainProgress:
             self._console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
-def _line(event: ev.Event, attacks: Sequence[int]) -> str | None:
+def _measured_line(one: Measured, attacks: Sequence[int]) -> str:
+    shot = f" {one.shot}-shot" if one.shot else ""
+    held = ", backdoor class in support" if one.backdoor_in_support else ""
+    who = f", mean over {len(one.each)} participants" if one.each[0].private else ""
+    return (
+        f"round {one.round} ({relative_label(one.round, attacks)}), {one.decision}{shot}{held}{who}: "
+        f"main task {interval(one.main_accuracy)}, backdoor {interval(one.attack_train)} "
+        f"(attack-train), {interval(one.attack_validation)} (attack-validation)"
+    )
+
+
+def _line(event: ev.Event) -> str | None:
     """The event for people; None for one that is not worth a line."""
     match event:
+        case ev.RunStarted(endpoint=endpoint, started_from=str(checkpoint), round=number):
+            where = f"coordinator at {endpoint}" if endpoint else "coordinator started"
+            return f"{where}, from {checkpoint}, the model after round {number}"
         case ev.RunStarted(endpoint=endpoint):
             return f"coordinator at {endpoint}" if endpoint else "coordinator started"
         case ev.RunResumed(round=number):
@@ -97,18 +127,11 @@ def _line(event: ev.Event, attacks: Sequence[int]) -> str | None:
             return f"round {number} has had all its attempts and waits for participants or their updates"
         case ev.RunWaiting(round=number, joined=joined, needed=needed):
             return f"round {number} waits for participants: {joined} are ready, {needed} are needed"
-        case ev.EvaluationSkipped(round=number, reason=reason):
-            return f"the evaluation after round {number} was skipped: {reason}"
+        case ev.EvaluationSkipped(round=number, reason=reason, participant=name):
+            whose = f" by {name}" if name else ""
+            return f"the evaluation after round {number}{whose} was skipped: {reason}"
         case ev.RoundRetried(round=number):
             return f"round {number} had too few updates at its deadline and is retried"
-        case ev.Evaluated():
-            backdoor = event.backdoor_accuracy
-            shot = f" {event.shot}-shot" if event.shot else ""
-            return (
-                f"round {event.round} ({relative_label(event.round, attacks)}), {event.decision}{shot}: "
-                f"main task {interval(event.main_accuracy)}, backdoor {interval(backdoor.attack_train)} "
-                f"(attack-train), {interval(backdoor.attack_validation)} (attack-validation)"
-            )
         case ev.RunCompleted():
             return "run completed"
         case ev.RunFailed(reason=reason):
@@ -173,18 +196,18 @@ def _participants(history: RunHistory) -> Table:
 
 
 def _newest(history: RunHistory, scenario: Scenario | None) -> Table:
-    newest = newest_evaluations(history)
+    newest = at_usual_steps(pooled(newest_evaluations(history), {}))
     attacks = scenario.attack.rounds if scenario else ()
     label = relative_label(newest[0].round, attacks)
     table = Table("decision", "main task", "backdoor, attack-train", "backdoor, attack-validation", box=None)
     table.title, table.title_justify = f"round {newest[0].round} ({label})", "left"
-    for evaluation in newest:
-        backdoor = evaluation.backdoor_accuracy
-        name = f"{evaluation.decision} {evaluation.shot}-shot" if evaluation.shot else evaluation.decision
+    held = len({one.backdoor_in_support for one in newest}) > 1
+    for one in newest:
+        name = f"{one.decision} {one.shot}-shot" if one.shot else one.decision
         table.add_row(
-            name,
-            interval(evaluation.main_accuracy),
-            interval(backdoor.attack_train),
-            interval(backdoor.attack_validation),
+            f"{name}, in support" if held and one.backdoor_in_support else name,
+            interval(one.main_accuracy),
+            interval(one.attack_train),
+            interval(one.attack_validation),
         )
     return table

@@ -1,12 +1,13 @@
 """Histories as tables for people (rich)."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from coordinator.reading.history import Evaluation, Participant, Round, RunHistory
+from coordinator.reading.history import Participant, Round, RunHistory
+from coordinator.reading.pooling import Measured, at_usual_steps, in_order, pooled, steps_of
 from coordinator.reading.views import condensed, record_of, relative_label
 from protocol.messages import Interval
 from protocol.scenario import Scenario
@@ -64,12 +65,23 @@ def _table(title: str, *columns: str, caption: str | None = None) -> Table:
 
 
 # A column of the summary: its heading, its cell, and whether it is shown when all cells are alike.
-_Column = tuple[str, Callable[[Evaluation], str], bool]
+_Column = tuple[str, Callable[[Measured], str], bool]
 
 
-def summary_table(history: RunHistory, scenario: Scenario) -> Table:
-    """One row for each evaluated round and decision logic; what all rows share is said in the caption."""
-    rows = sorted(history.evaluations, key=lambda e: (e.round, *_order(e, scenario)))
+def summary_table(
+    history: RunHistory,
+    scenario: Scenario,
+    roles: Mapping[str, str] | None = None,
+    *,
+    all_steps: bool = False,
+) -> Table:
+    """One row for each evaluated round and decision logic; what all rows share is said in the caption.
+
+    Over several participants that measured, benign ones only where ``roles`` knows them; unless
+    ``all_steps``, one adaptation step count of each decision.
+    """
+    every = pooled(history.evaluations, roles or {})
+    rows = in_order(every if all_steps else at_usual_steps(every), scenario.decision.names)
     columns: list[_Column] = [
         ("", lambda e: relative_label(e.round, scenario.attack.rounds), True),
         ("round", lambda e: str(e.round), True),
@@ -77,10 +89,11 @@ def summary_table(history: RunHistory, scenario: Scenario) -> Table:
         ("shot", lambda e: "?" if e.shot is None else str(e.shot), False),
         ("steps", lambda e: str(e.adaptation_steps), False),
         ("backdoor\nin support", lambda e: _yes(e.backdoor_in_support), False),
-        ("backdoor,\nattack-\ntrain", lambda e: interval(e.backdoor_accuracy.attack_train), True),
-        ("backdoor,\nattack-\nvalidation", lambda e: interval(e.backdoor_accuracy.attack_validation), True),
+        ("backdoor,\nattack-\ntrain", lambda e: interval(e.attack_train), True),
+        ("backdoor,\nattack-\nvalidation", lambda e: interval(e.attack_validation), True),
         ("main\ntask", lambda e: interval(e.main_accuracy), True),
         ("episodes", lambda e: str(e.main_accuracy.episodes), False),
+        ("measured\nby", lambda e: str(len(e.each)), False),
     ]
     cells = [[cell(row) for _, cell, _ in columns] for row in rows]
     shown = [i for i, (_, _, always) in enumerate(columns) if always or len({c[i] for c in cells}) > 1]
@@ -88,7 +101,13 @@ def summary_table(history: RunHistory, scenario: Scenario) -> Table:
     table = _table(
         f"Accuracy on {scenario.task.dataset}, {scenario.task.way}-way",
         *(columns[i][0] for i in shown),
-        caption=_caption(history, scenario, same),
+        caption="; ".join(
+            [
+                *_basis(rows),
+                *(f"{name}: {cell}".replace("\n", " ") for name, cell in same if name != "measured\nby"),
+                *_what_else(every, rows, history, scenario),
+            ]
+        ),
     )
     for above, row in zip([None, *cells], cells, strict=False):
         repeats = above is not None and above[:2] == row[:2]
@@ -96,25 +115,36 @@ def summary_table(history: RunHistory, scenario: Scenario) -> Table:
     return table
 
 
-def _order(evaluation: Evaluation, scenario: Scenario) -> tuple[int, str, int, int, bool]:
-    names = scenario.decision.names
-    place = names.index(evaluation.decision) if evaluation.decision in names else len(names)
-    return (place, *evaluation.setting[1:])
-
-
-def _caption(history: RunHistory, scenario: Scenario, same: Sequence[tuple[str, str]]) -> str:
-    transductive = {evaluation.transductive for evaluation in history.evaluations}
-    parts = [
-        "fractions, mean ± 95 % half-width over episodes",
-        *(f"{name}: {cell}".replace("\n", " ") for name, cell in same),
+def _basis(rows: Sequence[Measured]) -> list[str]:
+    counts = {len(row.each) for row in rows}
+    if counts <= {1} or not any(row.each[0].private for row in rows):
+        return ["fractions, mean ± 95 % half-width over episodes"]
+    who = f"{max(counts)}" if len(counts) == 1 else f"{min(counts)} to {max(counts)}"
+    return [
+        f"fractions, mean over {who} participants that measured, ± their mean 95 % half-width over episodes"
     ]
+
+
+def _what_else(
+    every: Sequence[Measured], rows: Sequence[Measured], history: RunHistory, scenario: Scenario
+) -> list[str]:
+    parts = []
+    if len(every) > len(rows):
+        steps = sorted({steps for of_one in steps_of(every).values() for steps in of_one})
+        parts.append(f"of {', '.join(map(str, steps))} adaptation steps (--all shows each)")
+    counted = {evaluation.auditor for row in every for evaluation in row.each}
+    if left_out := {e.auditor for e in history.evaluations} - counted:
+        parts.append(f"without {len(left_out)} malicious")
+    transductive = {row.transductive for row in rows}
     if transductive == {True}:
         parts.append("transductive (a batch of queries shares its statistics)")
     elif transductive == {False}:
         parts.append("not transductive")
     if scenario.model.shared != "all":
-        parts.append(f"model.shared = {scenario.model.shared}: the rest is the auditor's own, untrained")
-    return "; ".join(parts)
+        by_auditor = scenario.evaluation.by == "auditor"
+        whose = "the auditor's own, untrained" if by_auditor else "each participant's own"
+        parts.append(f"model.shared = {scenario.model.shared}: the rest is {whose}")
+    return parts
 
 
 def _yes(value: bool) -> str:
