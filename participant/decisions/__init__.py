@@ -2,7 +2,7 @@
 
 from participant.decisions.base import Adaptation, Decision
 from participant.decisions.head import FreshHead, Linear
-from participant.decisions.matching import Matching
+from participant.decisions.matching import Matching, MatchingTuned
 from protocol.registry import Registry
 
 __all__ = ["DECISIONS", "Adaptation", "Decision"]
@@ -11,3 +11,4 @@ DECISIONS: Registry[type[Decision]] = Registry("decision")
 DECISIONS.register("linear")(Linear)
 DECISIONS.register("fresh-head")(FreshHead)
 DECISIONS.register("matching")(Matching)
+DECISIONS.register("matching-tuned")(MatchingTuned)

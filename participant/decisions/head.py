@@ -9,29 +9,30 @@ from torch.nn import functional as F
 
 from participant.decisions.base import Decision
 from participant.learning.episodes import Episode
+from participant.learning.inner_loop import cross_entropy_of
 from participant.role import Cancelled
 from protocol.models.network import FewShotNetwork
 
 
 class Linear(Decision):
-    """Fine-tune features and the shared head on the support set (Reptile's own test procedure)."""
+    """Fine-tune features and head on the support set (Reptile's own test procedure). The head is the shared
+    one, or, where heads are not shared, the one of the participant who measures."""
 
     keeps_head: ClassVar[bool] = True
-
-    @property
-    def steps(self) -> int:
-        return self.adaptation.loop.steps
 
     def classify(
         self, network: FewShotNetwork, episode: Episode, rng: np.random.Generator, cancelled: Cancelled
     ) -> Tensor:
         if not self.keeps_head:
             draw_head(network.head, rng)
-        self.adaptation.loop.fit(network, episode.support, episode.support_labels, rng, cancelled)
-        with torch.no_grad():
-            images = torch.cat([episode.support, episode.query])
-            logits = network(images, self.adaptation.reference(episode))[len(episode.support) :]
+        known, images = len(episode.support), torch.cat([episode.support, episode.query])
+
+        def predict() -> Tensor:
+            logits = network(images, self.adaptation.reference(episode))[known:]
             return F.log_softmax(logits, dim=1)
+
+        loss = cross_entropy_of(network, episode.support, episode.support_labels)
+        return self.adaptation.look(self.adaptation.loop.walk(network, loss, known, rng, cancelled), predict)
 
 
 class FreshHead(Linear):

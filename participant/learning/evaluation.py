@@ -1,21 +1,18 @@
-"""What the auditor measures: main-task and backdoor accuracy of one model, by episode and decision.
+"""What is measured: main-task and backdoor accuracy of one model, by episode and decision.
 
-Every decision and every round sees the same episodes, so that differences are paired.
+Every decision, every round and every participant sees the same episodes, so that differences are paired.
 """
 
-import copy
-import threading
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-import torch
-from torch import Tensor
+from numpy.typing import NDArray
 
 from participant.decisions import DECISIONS, Adaptation, Decision
 from participant.learning.attack_images import AttackImages, require_held, target_position
+from participant.learning.episode_runner import EpisodeRunner, Hits
 from participant.learning.episodes import (
     Episode,
     draw_classes,
@@ -24,12 +21,13 @@ from participant.learning.episodes import (
     require_images,
 )
 from participant.learning.images import ImageBank
-from participant.learning.inner_loop import InnerLoop
-from participant.role import Cancelled, WorkCancelled
-from protocol.messages import BackdoorAccuracy, Interval, Measurement
+from participant.role import Cancelled
+from protocol.messages import BackdoorAccuracy, Difference, Interval, Measurement, SignedInterval
 from protocol.models.network import FewShotNetwork
 from protocol.scenario import Scenario
 from protocol.seeds import generator
+
+Values = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -41,8 +39,11 @@ class AuditData:
     attack: AttackImages
 
 
-def check_images(scenario: Scenario, data: AuditData) -> None:
-    """Raises :class:`UsageProblem` when an episode that :func:`measure` may draw would lack images."""
+def check(scenario: Scenario, data: AuditData) -> None:
+    """Raises :class:`UsageProblem` for a decision that does not exist, and when an episode that
+    :func:`measure` may draw would lack images."""
+    for name in scenario.decision.names:
+        DECISIONS.get(name)
     shots = max(scenario.task.shots)
     for name in data.test:
         require_images(len(data.bank.members[name]), shots + scenario.task.query, name)
@@ -86,108 +87,120 @@ def backdoor_episode(
 def measure(
     network: FewShotNetwork, data: AuditData, scenario: Scenario, *, workers: int, cancelled: Cancelled
 ) -> tuple[Measurement, ...]:
-    """One measurement per decision, shot and case of ``evaluation.backdoor_in_support``.
+    """One measurement per shot, decision, number of adaptation steps and case of
+    ``evaluation.backdoor_in_support``.
 
     ``workers`` threads take episodes in turn, each with its own copy of the network; the result does not
-    depend on their number. Raises :class:`WorkCancelled`.
+    depend on their number. Raises :class:`participant.role.WorkCancelled`.
     """
-    evaluation = scenario.evaluation
     measurements = []
-    with _EpisodeRunner(network, scenario, workers, cancelled) as runner:
+    with EpisodeRunner(network, scenario, workers, cancelled) as runner:
         for shots in scenario.task.shots:
-            for name in scenario.decision.names:
-                decision = DECISIONS.get(name)(adaptation(scenario, shots))
-                hits = runner.run(decision, partial(main_episode, scenario, data, shots), "main", shots)
-                main = interval([float(hit.mean()) for hit in hits])
-                for in_support in evaluation.backdoor_in_support:
-                    measurements.append(
-                        Measurement(
-                            decision=name,
-                            shot=shots,
-                            adaptation_steps=decision.steps,
-                            backdoor_in_support=in_support,
-                            transductive=evaluation.transductive,
-                            main_accuracy=main,
-                            backdoor_accuracy=_backdoor(runner, decision, data, scenario, shots, in_support),
+            settings = adaptation(scenario, shots)
+            decisions = {name: DECISIONS.get(name)(settings) for name in scenario.decision.names}
+            accuracies = _classified(runner, decisions, scenario, data, shots)
+            first = scenario.decision.names[0]
+            for name, decision in decisions.items():
+                for at, steps in enumerate(decision.steps):
+                    for in_support in scenario.evaluation.backdoor_in_support:
+                        own = accuracies[name, in_support].at(at)
+                        reference = accuracies[first, in_support].at(counterpart(decision, at))
+                        measurements.append(
+                            Measurement(
+                                decision=name,
+                                shot=shots,
+                                adaptation_steps=steps,
+                                backdoor_in_support=in_support,
+                                transductive=scenario.evaluation.transductive,
+                                main_accuracy=interval(own.main),
+                                backdoor_accuracy=own.backdoor(),
+                                difference=None if name == first else own.minus(reference, first),
+                            )
                         )
-                    )
     return tuple(measurements)
 
 
 def adaptation(scenario: Scenario, shots: int) -> Adaptation:
     """A user's: batches of 5 in 1-shot and 10 otherwise, as in Reptile's published settings."""
     evaluation = scenario.evaluation
-    loop = InnerLoop(evaluation.adaptation_steps[-1], 5 if shots == 1 else 10, evaluation.adaptation_rate)
-    return Adaptation(loop, scenario.decision.temperature, evaluation.transductive)
+    return Adaptation(
+        steps=evaluation.adaptation_steps,
+        batch=5 if shots == 1 else 10,
+        rate=evaluation.adaptation_rate,
+        temperature=scenario.decision.temperature,
+        transductive=evaluation.transductive,
+    )
 
 
-def interval(values: list[float]) -> Interval:
-    """Mean and half-width of the normal 95 % interval over episodes."""
+def counterpart(decision: Decision, at: int) -> int:
+    """After which of its numbers of steps the reference is compared with the decision after its ``at``-th:
+    after as many, if both adapt; else after its last."""
+    return at if decision.adapts else -1
+
+
+@dataclass(frozen=True)
+class Accuracies:
+    """Of one decision, by episode: [E, T] after each of its numbers of steps, or [E] after one of them."""
+
+    main: Values
+    attack_train: Values
+    attack_validation: Values
+
+    def at(self, index: int) -> "Accuracies":
+        """After one number of steps; a decision that does not adapt has one alone, which is meant always."""
+        index = min(index, self.main.shape[1] - 1)
+        return Accuracies(self.main[:, index], self.attack_train[:, index], self.attack_validation[:, index])
+
+    def backdoor(self) -> BackdoorAccuracy:
+        return BackdoorAccuracy(
+            attack_train=interval(self.attack_train), attack_validation=interval(self.attack_validation)
+        )
+
+    def minus(self, other: "Accuracies", against: str) -> Difference:
+        return Difference(
+            against=against,
+            main_accuracy=signed_interval(self.main - other.main),
+            attack_train=signed_interval(self.attack_train - other.attack_train),
+            attack_validation=signed_interval(self.attack_validation - other.attack_validation),
+        )
+
+
+def interval(values: Values) -> Interval:
+    """Mean and half-width of the normal 95 % interval over episodes [E]."""
+    mean = min(1.0, max(0.0, float(values.mean())))
+    return Interval(mean=mean, ci95=_half_width(values), episodes=len(values))
+
+
+def signed_interval(values: Values) -> SignedInterval:
+    """As :func:`interval`, of differences."""
+    mean = min(1.0, max(-1.0, float(values.mean())))
+    return SignedInterval(mean=mean, ci95=_half_width(values), episodes=len(values))
+
+
+def _half_width(values: Values) -> float:
     spread = float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
-    return Interval(
-        mean=min(1.0, max(0.0, float(np.mean(values)))),
-        ci95=1.96 * spread / len(values) ** 0.5,
-        episodes=len(values),
-    )
+    return float(1.96 * spread / len(values) ** 0.5)
 
 
-def _backdoor(
-    runner: "_EpisodeRunner",
-    decision: Decision,
-    data: AuditData,
-    scenario: Scenario,
-    shots: int,
-    in_support: bool,
-) -> BackdoorAccuracy:
+def _classified(
+    runner: EpisodeRunner, decisions: Mapping[str, Decision], scenario: Scenario, data: AuditData, shots: int
+) -> dict[tuple[str, bool], Accuracies]:
+    """By decision and by whether the backdoor class is in the support set."""
     train = scenario.attack.images
-    episode = partial(backdoor_episode, scenario, data, shots, in_support)
-    hits = runner.run(decision, episode, f"backdoor {in_support}", shots)
-    return BackdoorAccuracy(
-        attack_train=interval([float(hit[:train].mean()) for hit in hits]),
-        attack_validation=interval([float(hit[train:].mean()) for hit in hits]),
-    )
+    main = runner.run(decisions, partial(main_episode, scenario, data, shots), "main", shots)
+    accuracies = {}
+    for in_support in scenario.evaluation.backdoor_in_support:
+        episode = partial(backdoor_episode, scenario, data, shots, in_support)
+        backdoor = runner.run(decisions, episode, f"backdoor {in_support}", shots)
+        for name in decisions:
+            accuracies[name, in_support] = Accuracies(
+                main=_shares(main[name]),
+                attack_train=_shares([hits[:, :train] for hits in backdoor[name]]),
+                attack_validation=_shares([hits[:, train:] for hits in backdoor[name]]),
+            )
+    return accuracies
 
 
-class _EpisodeRunner:
-    """Classifies episodes on a few threads; torch leaves the interpreter's lock while it computes."""
-
-    def __init__(
-        self, network: FewShotNetwork, scenario: Scenario, workers: int, cancelled: Cancelled
-    ) -> None:
-        self._network = network
-        self._values = {name: value.detach().clone() for name, value in network.named_parameters()}
-        self._scenario = scenario
-        self._cancelled = cancelled
-        self._local = threading.local()
-        # Asking for the number of threads makes a new thread take up the one that the process has set; else
-        # its first convolution starts a team of its own, as large as the machine.
-        self._pool = ThreadPoolExecutor(workers, initializer=torch.get_num_threads)
-
-    def __enter__(self) -> "_EpisodeRunner":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._pool.shutdown(cancel_futures=True)
-
-    def run(
-        self, decision: Decision, episode: Callable[[int], Episode], kind: str, shots: int
-    ) -> list[np.ndarray]:
-        """For each episode, which query images got the episode's label: bool [Q]."""
-
-        def one(number: int) -> np.ndarray:
-            if self._cancelled():
-                raise WorkCancelled
-            drawn = episode(number)
-            rng = generator(self._scenario.federation.seed, "adaptation", kind, shots, number)
-            predicted = decision.classify(self._scratch(), drawn, rng, self._cancelled).argmax(dim=1)
-            hits: Tensor = predicted == drawn.query_labels
-            return hits.cpu().numpy()
-
-        return list(self._pool.map(one, range(self._scenario.evaluation.episodes)))
-
-    def _scratch(self) -> FewShotNetwork:
-        if not hasattr(self._local, "network"):
-            self._local.network = copy.deepcopy(self._network)
-        scratch: FewShotNetwork = self._local.network
-        scratch.load_state_dict(self._values)
-        return scratch
+def _shares(episodes: list[Hits]) -> Values:
+    """Hits [T, Q] of each episode → accuracies [E, T]."""
+    return np.array([hits.mean(axis=1) for hits in episodes])

@@ -37,13 +37,8 @@ class InnerLoop:
 
         Raises :class:`WorkCancelled`.
         """
-        self.run(
-            network,
-            lambda rows: F.cross_entropy(network(images[rows]), labels[rows]),
-            len(images),
-            rng,
-            cancelled,
-        )
+        loss = cross_entropy_of(network, images, labels)
+        self.run(network, loss, len(images), rng, cancelled)
 
     def run(
         self,
@@ -53,13 +48,37 @@ class InnerLoop:
         rng: np.random.Generator,
         cancelled: Cancelled,
     ) -> None:
+        """Train the network in place to a lower ``loss`` of mini-batches: row numbers [batch] of ``count``.
+
+        Raises :class:`WorkCancelled`.
+        """
+        for _ in self.walk(network, loss, count, rng, cancelled):
+            pass
+
+    def walk(
+        self,
+        network: nn.Module,
+        loss: Callable[[Tensor], Tensor],
+        count: int,
+        rng: np.random.Generator,
+        cancelled: Cancelled,
+    ) -> Iterator[int]:
+        """As :meth:`run`, step by step: yields 0, 1, …, ``steps`` while the network is as that many steps
+        leave it. The way is the same however often it is looked at and however far it leads."""
         optimizer = adam(network, self.rate)
-        for rows in mini_batches(rng, count, self.batch, self.steps):
+        yield 0
+        for done, rows in enumerate(mini_batches(rng, count, self.batch, self.steps), start=1):
             if cancelled():
                 raise WorkCancelled
             optimizer.zero_grad()
             loss(torch.from_numpy(rows)).backward()  # type: ignore[no-untyped-call]
             optimizer.step()
+            yield done
+
+
+def cross_entropy_of(network: FewShotNetwork, images: Tensor, labels: Tensor) -> Callable[[Tensor], Tensor]:
+    """The loss of a mini-batch of these images, given by its row numbers."""
+    return lambda rows: F.cross_entropy(network(images[rows]), labels[rows])
 
 
 def adam(network: nn.Module, rate: float) -> torch.optim.Optimizer:

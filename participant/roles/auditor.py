@@ -4,7 +4,7 @@ import os
 import sys
 
 from participant.learning.attack_images import attack_classes, attack_images
-from participant.learning.evaluation import AuditData, check_images, measure
+from participant.learning.evaluation import AuditData, check, measure
 from participant.role import Cancelled, Role
 from participant.roles.setting import Setting
 from protocol.errors import RunFailed
@@ -23,7 +23,7 @@ class Auditor(Role):
         bank = setting.bank((*setting.split.test, *attack_classes(setting.scenario, setting.split)))
         attack = attack_images(setting.scenario, setting.split, bank)
         self._data = AuditData(bank, setting.split.test, attack)
-        check_images(setting.scenario, self._data)  # not at the first measurement, hours later
+        check(setting.scenario, self._data)  # not at the first measurement, hours later
         # Episodes run side by side on a CPU; on an accelerator one stream is already its whole width.
         self._workers = _cores() if setting.device.type == "cpu" else 1
 

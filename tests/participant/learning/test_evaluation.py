@@ -6,13 +6,23 @@ import torch
 from torch import Tensor
 
 from participant.learning.attack_images import attack_images
-from participant.learning.evaluation import AuditData, backdoor_episode, interval, main_episode
+from participant.learning.evaluation import (
+    AuditData,
+    backdoor_episode,
+    interval,
+    main_episode,
+    measure,
+    signed_interval,
+)
+from protocol.messages import Measurement
+from protocol.models import build_network
 from protocol.scenario import Scenario
 from protocol.split import ClassSplit, split_classes
-from tests.participant.tiny import tiny_bank, tiny_dataset, tiny_scenario
+from tests.participant.tiny import never, tiny_bank, tiny_dataset, tiny_scenario
 
 BANK = tiny_bank()
 SHOTS = 2
+IN_SUPPORT = "evaluation.backdoor_in_support=[false, true]"
 
 
 def audit(*overrides: str) -> tuple[Scenario, AuditData, ClassSplit]:
@@ -77,7 +87,94 @@ def test_with_the_backdoor_class_in_the_support_set_it_has_a_label_of_its_own() 
 
 
 def test_an_interval_is_the_mean_and_its_normal_half_width() -> None:
-    found = interval([0.2, 0.4, 0.6])
+    found = interval(np.array([0.2, 0.4, 0.6]))
     assert found.mean == pytest.approx(0.4)
     assert found.episodes == 3
     assert found.ci95 == pytest.approx(1.96 * 0.2 / 3**0.5)
+    assert signed_interval(np.array([-0.2, -0.4])).mean == pytest.approx(-0.3)
+
+
+def measured(*overrides: str) -> dict[tuple[str, int, bool], Measurement]:
+    scenario, data, _ = audit(*overrides)
+    network = build_network(scenario, "model")
+    found = measure(network, data, scenario, workers=2, cancelled=never)
+    return {(m.decision, m.adaptation_steps, m.backdoor_in_support): m for m in found}
+
+
+ALL = 'decision.names=["linear", "fresh-head", "matching", "matching-tuned"]'
+
+
+def test_every_decision_is_measured_after_each_number_of_steps_in_both_cases() -> None:
+    found = measured(ALL, "evaluation.adaptation_steps=[0, 2, 4]", IN_SUPPORT)
+    assert list(found) == [
+        (name, steps, in_support)
+        for name in ("linear", "fresh-head", "matching", "matching-tuned")
+        for steps in ((0,) if name == "matching" else (0, 2, 4))
+        for in_support in (False, True)
+    ]
+
+
+def test_a_curve_holds_what_each_number_of_steps_would_have_given_alone() -> None:
+    curve = measured(ALL, "evaluation.adaptation_steps=[1, 4]", IN_SUPPORT)
+    alone = measured(ALL, "evaluation.adaptation_steps=4", IN_SUPPORT)
+    for key, measurement in alone.items():
+        assert curve[key] == measurement
+
+
+def test_differences_are_paired_with_the_first_decision_after_as_many_steps() -> None:
+    found = measured(ALL, "evaluation.adaptation_steps=[0, 4]", IN_SUPPORT)
+    for (name, steps, in_support), own in found.items():
+        if name == "linear":
+            assert own.difference is None
+            continue
+        assert own.difference is not None
+        assert own.difference.against == "linear"
+        # Matching does not adapt: the user's alternative is a head that has been adapted to the end.
+        reference = found["linear", 4 if name == "matching" else steps, in_support]
+        for difference, one, other in (
+            (own.difference.main_accuracy, own.main_accuracy, reference.main_accuracy),
+            (
+                own.difference.attack_train,
+                own.backdoor_accuracy.attack_train,
+                reference.backdoor_accuracy.attack_train,
+            ),
+            (
+                own.difference.attack_validation,
+                own.backdoor_accuracy.attack_validation,
+                reference.backdoor_accuracy.attack_validation,
+            ),
+        ):
+            assert difference.mean == pytest.approx(one.mean - other.mean, abs=1e-9)
+            assert difference.episodes == one.episodes
+
+
+def test_a_reference_that_does_not_adapt_is_compared_as_it_is() -> None:
+    found = measured('decision.names=["matching", "linear"]', "evaluation.adaptation_steps=[0, 4]")
+    reference = found["matching", 0, False]
+    assert reference.difference is None
+    for steps in (0, 4):
+        own = found["linear", steps, False]
+        assert own.difference is not None
+        assert own.difference.main_accuracy.mean == pytest.approx(
+            own.main_accuracy.mean - reference.main_accuracy.mean, abs=1e-9
+        )
+
+
+def test_a_difference_of_paired_episodes_is_surer_than_that_of_two_means() -> None:
+    found = measured(
+        'decision.names=["matching", "matching-tuned"]',
+        "evaluation.adaptation_steps=0",
+        "evaluation.episodes=30",
+        "task.way=6",
+        "task.shots=[1]",
+    )
+    one, other = found["matching", 0, False], found["matching-tuned", 0, False]
+    assert other.difference is not None
+    unpaired = (one.main_accuracy.ci95**2 + other.main_accuracy.ci95**2) ** 0.5
+    assert 0 < other.difference.main_accuracy.ci95 < unpaired
+
+
+def test_users_who_hold_the_backdoor_or_not_are_asked_for_the_same_images() -> None:
+    scenario, data, _ = audit()
+    without, within = (backdoor_episode(scenario, data, SHOTS, case, 0).query for case in (False, True))
+    assert torch.equal(without, within)
