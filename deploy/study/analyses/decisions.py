@@ -1,0 +1,83 @@
+"""E4: the users' decision logics as the defence."""
+
+from deploy.study import claims
+from deploy.study.analyses.pieces import (
+    BENIGN_ROUNDS,
+    SUPPORTS,
+    analysis_of,
+    before_after,
+    curve_of,
+    decisions_of,
+    headings,
+    paired_or_none,
+    rows_of,
+)
+from deploy.study.findings import Figure, Findings, Panel, Table
+from deploy.study.measurements import BEFORE, METRICS, Measurements, Pick, main, train
+from deploy.study.plan import Arm
+from deploy.study.sizes import Size
+
+
+@analysis_of("E4")
+def _e4(measured: Measurements, size: Size) -> Findings:
+    picks = [(arm, decision) for arm in measured.arms() for decision in decisions_of(measured, arm.name)]
+    rows = []
+    for arm, decision in picks:
+        for held, _ in SUPPORTS:
+            pick = Pick(arm.name, decision, held)
+            undefended = Pick(claims.UNDEFENDED.arm, "linear", held)
+            rows.append(
+                (
+                    arm.factors["federation"],
+                    arm.factors["attacker"],
+                    arm.factors["aggregation"],
+                    decision,
+                    "yes" if held else "no",
+                    *before_after(measured, pick, size.marks, METRICS),
+                    paired_or_none(measured.rise(pick, 0, train), measured.rise(undefended, 0, train)),
+                    measured.at(pick, BEFORE, main),
+                    measured.at(pick, size.benign, main),
+                    paired_or_none(
+                        measured.by_seed(pick, size.benign, main),
+                        measured.by_seed(claims.UNDEFENDED, size.benign, main),
+                    ),
+                )
+            )
+    header = (
+        "federation", "attacker", "aggregation", "decision", "backdoor in support",
+        *headings(size.marks, METRICS), "rise − undefended, right after", "main task, before",
+        f"main task, +{size.benign}", f"main task − undefended, +{size.benign}",
+    )  # fmt: skip
+    panels = tuple(
+        Panel(
+            title,
+            BENIGN_ROUNDS,
+            series=tuple(
+                curve_of(measured, Pick(arm.name, decision), train, f"{decision}{_words(arm)}", n, decision)
+                for n, (arm, decision) in enumerate(picks)
+                if arm.factors["federation"] == federation and arm.factors["attacker"] in attackers
+            ),
+        )
+        for title, federation, attackers in (
+            ("Linear federation, plain attacker", "linear", ("plain",)),
+            ("Matching federation, plain attacker", "matching", ("plain",)),
+            ("Matching federation, adaptive attacker", "matching", ("adaptive",)),
+        )
+    )
+    return Findings(
+        tables=(Table("decisions", "Each decision logic under attack.", header, rows_of(rows)),),
+        figures=(
+            Figure(
+                "decisions",
+                "Backdoor accuracy on attack-train images by the users' decision logic; the backdoor class "
+                "is not in the support set.",
+                "Backdoor accuracy against benign rounds, a panel for each kind of federation and attacker.",
+                panels,
+            ),
+        ),
+        verdicts=(claims.c3(measured, size.benign), claims.c4(measured, size.benign)),
+    )  # fmt: skip
+
+
+def _words(arm: Arm) -> str:
+    return "" if arm.factors["aggregation"] == "mean" else f", {arm.factors['aggregation']}"

@@ -1,0 +1,83 @@
+"""What the analyses of several experiments have in common."""
+
+from collections.abc import Callable, Iterable, Mapping
+
+from deploy.study.findings import Cell, Findings, Point, Series
+from deploy.study.measurements import BEFORE, BySeed, Measurements, Metric, Pick, When
+from deploy.study.sizes import Size
+from deploy.study.statistics import Estimate, Lifespan, estimate, lifespan, median_lifespan, paired
+
+Analysis = Callable[[Measurements, Size], Findings]
+ANALYSES: dict[str, Analysis] = {}
+SUPPORTS = ((False, "backdoor class not in the support set"), (True, "backdoor class in the support set"))
+BENIGN_ROUNDS = "benign rounds after the attack"
+MOMENTS: tuple[tuple[When, str], ...] = ((0, "right after"), (BEFORE, "before"))
+
+
+def analysis_of(name: str) -> Callable[[Analysis], Analysis]:
+    """Make it known by the experiment's name."""
+
+    def keep(analysis: Analysis) -> Analysis:
+        ANALYSES[name] = analysis
+        return analysis
+
+    return keep
+
+
+def rows_of(rows: Iterable[tuple[Cell, ...]]) -> tuple[tuple[Cell, ...], ...]:
+    return tuple(rows)
+
+
+def mean_of(values: BySeed) -> Estimate | None:
+    return estimate([*values.values()]) if values else None
+
+
+def paired_or_none(one: BySeed, other: BySeed) -> Estimate | None:
+    return paired(one, other) if one.keys() & other.keys() else None
+
+
+def before_after(
+    measured: Measurements, pick: Pick, after: Iterable[int], metrics: Mapping[str, Metric]
+) -> tuple[Estimate | None, ...]:
+    whens: tuple[When, ...] = (BEFORE, *after)
+    return tuple(measured.at(pick, when, metric) for metric in metrics.values() for when in whens)
+
+
+def headings(after: Iterable[int], metrics: Mapping[str, Metric]) -> tuple[str, ...]:
+    words = ["before", *("right after" if number == 0 else f"+{number}" for number in after)]
+    return tuple(f"{name}, {word}" if name else word for name in metrics for word in words)
+
+
+def lifespan_of(measured: Measurements, pick: Pick, metric: Metric) -> Lifespan | None:
+    """The median over seeds."""
+    seeds: dict[int, dict[int, float]] = {}
+    for number, values in measured.curve(pick, metric).items():
+        for seed, value in values.items():
+            seeds.setdefault(seed, {})[number] = value
+    curves = [curve for curve in seeds.values() if max(curve) >= 0]
+    return median_lifespan([lifespan(curve) for curve in curves]) if curves else None
+
+
+def decisions_of(measured: Measurements, arm: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(row.decision for row in measured.rows if row.arm.name == arm))
+
+
+def series_of(
+    label: str, values: Iterable[tuple[float, Estimate | None]], style: str | int, dashed: bool = False
+) -> Series:
+    there = [(float(x), y) for x, y in values if y is not None]
+    return Series(label, tuple(x for x, _ in there), tuple(y for _, y in there), style, dashed)
+
+
+def curve_of(
+    measured: Measurements, pick: Pick, metric: Metric, label: str, place: int, decision: str = ""
+) -> Series:
+    """Over benign rounds; the round before the attack is at -1."""
+    values = [(number, mean_of(values)) for number, values in measured.curve(pick, metric).items()]
+    return series_of(label, values, place)
+
+
+def points_of(found: Iterable[tuple[str, Estimate | None, Estimate | None]]) -> Iterable[Point]:
+    for n, (label, x, y) in enumerate(found):
+        if x is not None and y is not None:
+            yield Point(label, x, y, n)

@@ -1,0 +1,152 @@
+"""``fedmeta reproduce``: the paper's experiments as real federations, and what they say."""
+
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+import click
+
+from coordinator.reading.tables import open_console
+from deploy.checks import check_scenario
+from deploy.study.experiments import EXPERIMENTS
+from deploy.study.federation import is_complete
+from deploy.study.federations import shortage
+from deploy.study.findings import verdict_lines
+from deploy.study.ledger import Ledger, StudyDirectory, joined
+from deploy.study.plan import Plan, UnknownExperiment, chosen, make_plan
+from deploy.study.runner import Setting, run_plan
+from deploy.study.sizes import SIZES
+from deploy.study.study import Study
+from deploy.study.study_data import look_at
+from protocol.errors import RunFailed, UsageProblem
+
+STUDIES = Path("studies")
+RESULTS = "results"
+_EXPERIMENTS = "\n".join(f"  {e.name}  {e.title}" for e in EXPERIMENTS.values())
+
+
+@click.command(
+    help=f"""Run an experiment's federations and write what they say: E1 … E7, or all.
+
+    \b
+{_EXPERIMENTS}
+
+    What is complete is not run again; what was interrupted goes on. The reports are in OUTPUT/report.html
+    and OUTPUT/E1/report.html ….
+
+    fedmeta reproduce results STUDY... --write docs/RESULTS.md puts what finished studies found into one page.
+    """,
+)
+@click.argument("what", nargs=-1, metavar="EXPERIMENT...")
+@click.option(
+    "--data-dir",
+    type=click.Path(path_type=Path),
+    envvar="FEDMETA_DATA_DIR",
+    help="One folder per data set. Default: the user's cache directory.",
+)
+@click.option("--dataset", default="strokes", show_default=True, help="The data set, as in task.dataset.")
+@click.option(
+    "--seeds",
+    type=click.IntRange(min=1),
+    help="How many seeds, from 1; more can be added later. Default: 3, with --quick 1.",
+)
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Where runs and reports are kept. Default: studies/DATASET, with --quick studies/DATASET-quick.",
+)
+@click.option("--quick", is_flag=True, help="A small version of each, in minutes: for a look, not a result.")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, mps, cuda or cuda:N.")
+@click.option(
+    "--write",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Of `results`: the Markdown file to write; figures go to figures/ beside it.",
+)
+def reproduce(
+    what: tuple[str, ...],
+    data_dir: Path | None,
+    dataset: str,
+    seeds: int | None,
+    output: Path | None,
+    quick: bool,
+    device: str,
+    write: Path | None,
+) -> None:
+    if what[:1] == (RESULTS,):
+        _write_results(what[1:], write)
+        return
+    if write is not None:
+        raise UsageProblem("--write is of: fedmeta reproduce results STUDY... --write FILE")
+    experiments = _chosen(what)
+    size = SIZES["quick" if quick else "published"]
+    directory = StudyDirectory(output or STUDIES / (f"{dataset}-quick" if quick else dataset))
+    record = look_at(dataset, data_dir)
+    wanted = Ledger(
+        version=version("fedmeta"),
+        data=record,
+        size=size.name,
+        experiments=experiments,
+        seeds=tuple(range(1, (seeds or size.seeds) + 1)),
+    )
+    plan = make_plan(experiments, record.data, size, wanted.seeds)
+    _check_classes(plan, wanted)
+    with directory.locked():
+        ledger = joined(directory.read(), wanted, directory.path)
+        directory.check_runs(plan)
+        _check_runs(plan, directory, data_dir, device)
+        directory.write(ledger)
+        console = open_console()
+        failures = run_plan(plan, ledger, Setting(directory, data_dir, device), console)
+        page = _report(directory, experiments)
+    study = Study.open(directory.path)
+    for name in experiments:
+        for line in verdict_lines(study.result(name).findings.verdicts):
+            console.print(line, markup=False, highlight=False, soft_wrap=True)
+    console.print(f"report: {page}", markup=False, highlight=False, soft_wrap=True)
+    if failures:
+        first, reason = next(iter(failures.items()))
+        raise RunFailed(f"{len(failures)} of {len(plan.runs)} runs failed, for instance {first}: {reason}")
+
+
+def _chosen(what: Sequence[str]) -> tuple[str, ...]:
+    try:
+        return chosen(what or ("",))
+    except UnknownExperiment:
+        click.echo(f"The experiments:\n{_EXPERIMENTS}\n  all each of them", err=True)
+        raise
+
+
+def _check_classes(plan: Plan, ledger: Ledger) -> None:
+    most = max(run.scenario.federation.participants for run in plan.runs)
+    if reason := shortage(ledger.data.data, most):
+        raise UsageProblem(reason)
+
+
+def _check_runs(plan: Plan, directory: StudyDirectory, data_dir: Path | None, device: str) -> None:
+    """Each kind of federation that is still to run, by its first seed: what would fail later is said now."""
+    seen = set()
+    for run in plan.runs:
+        kind = run.id.rpartition("-s")[0]
+        if kind not in seen and not is_complete(directory.run_dir(run.id)):
+            check_scenario(run.scenario, data_dir, device)
+        seen.add(kind)
+
+
+def _report(directory: StudyDirectory, experiments: Sequence[str]) -> Path:
+    # matplotlib and jinja2 take a second; a wrong command line does not wait for them.
+    from deploy.study.pages import write_experiment, write_overview
+
+    study = Study.open(directory.path)
+    for name in experiments:
+        write_experiment(study, study.result(name))
+    there = [study.result(name) for name in study.ledger.experiments]
+    return write_overview(study, [result for result in there if result.measured.rows or result.missing])
+
+
+def _write_results(studies: Sequence[str], write: Path | None) -> None:
+    from deploy.study.results import write_results
+
+    if not studies or write is None:
+        raise UsageProblem("write: fedmeta reproduce results STUDY... --write docs/RESULTS.md")
+    write_results([Study.open(Path(study)) for study in studies], write)
+    click.echo(write)

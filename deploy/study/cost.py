@@ -1,0 +1,83 @@
+"""What a run will cost, predicted from its scenario: seconds on a machine with 2 cores, to weigh progress and
+to guess how long a study takes before anything was measured. Pure."""
+
+from dataclasses import dataclass
+
+from protocol.scenario import Scenario
+
+PROCESS_S = 1.1  # starting one of a run's processes
+STEP_S = 0.004  # one adaptation step on one core
+FORWARD_S = 0.006  # classifying one episode without adaptation
+TRAIN_STEP_S = 0.003  # one inner step of meta-training, its share of a round's overhead within
+MATCHING_FACTOR = 1.7  # the matching loss against Reptile's
+CORES = 2
+CASES_BESIDE = 1  # main-task episodes, beside the backdoor cases
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Seconds to start it, of a round, an attack on top of it, an evaluated round; and how many of each."""
+
+    start: float
+    round: float
+    rounds: int
+    attack: float
+    attacks: int
+    evaluation: float
+    evaluations: int
+
+    @property
+    def total(self) -> float:
+        return (
+            self.start
+            + self.round * self.rounds
+            + self.attack * self.attacks
+            + self.evaluation * self.evaluations
+        )
+
+    def done(self, rounds: int, attacks: int, evaluations: int) -> float:
+        """The part that is behind once so many rounds, attacks and evaluated rounds are complete."""
+        started = self.start if rounds or evaluations else 0.0
+        return started + self.round * rounds + self.attack * attacks + self.evaluation * evaluations
+
+
+def cost_of(scenario: Scenario, first_round: int) -> Cost:
+    """``first_round``: the one that it starts from, 0 for a new federation."""
+    federation, learning, evaluation = scenario.federation, scenario.learning, scenario.evaluation
+    last = federation.rounds
+    step = TRAIN_STEP_S * (MATCHING_FACTOR if learning.algorithm == "matching" else 1.0)
+    due = [number for number in range(first_round, last + 1) if evaluation.due(number, last)]
+    measuring = federation.participants if evaluation.by == "participants" else 1
+    cases = CASES_BESIDE + len(evaluation.backdoor_in_support)
+    each = sum(_episode_s(name, evaluation.adaptation_steps[-1]) for name in scenario.decision.names)
+    transfer = 2.0 if scenario.attack.transfer else 1.0
+    return Cost(
+        start=PROCESS_S * (federation.participants + 2),
+        round=federation.selected * learning.episodes * learning.inner_steps * step * 2 / CORES,
+        rounds=last - first_round,
+        attack=scenario.attack.steps * STEP_S * transfer,
+        attacks=len([number for number in scenario.attack.rounds if number > first_round]),
+        evaluation=measuring * cases * len(scenario.task.shots) * evaluation.episodes * each / CORES,
+        evaluations=len(due),
+    )
+
+
+def _episode_s(decision: str, steps: int) -> float:
+    """One episode; those decisions that do not adapt look at it once."""
+    return FORWARD_S + (0.0 if decision == "matching" else steps * STEP_S)
+
+
+@dataclass
+class Estimator:
+    """Corrects predictions by what finished runs took."""
+
+    predicted: float = 0.0
+    measured: float = 0.0
+
+    def finished(self, predicted: float, measured: float) -> None:
+        self.predicted += predicted
+        self.measured += measured
+
+    def left(self, predicted: float) -> float:
+        """Seconds for what is predicted to take so long."""
+        return predicted * (self.measured / self.predicted if self.predicted > 0 else 1.0)

@@ -1,0 +1,74 @@
+"""Figures from plain data, in the project's style."""
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure as Canvas
+
+from coordinator.reading.report.style import (
+    SeriesStyle,
+    decision_style,
+    fraction_axis,
+    legend_above,
+    line_with_band,
+    make_figure,
+    series_style,
+)
+from deploy.study.federations import WAY
+from deploy.study.findings import Figure, Panel, Point, Series
+from deploy.study.statistics import Estimate
+
+
+def draw(figure: Figure) -> Canvas:
+    """Panels side by side; their lines named once, above."""
+    crowded = max(len(panel.series) + len(panel.points) for panel in figure.panels)
+    canvas, axes = make_figure(
+        1,
+        len(figure.panels),
+        panel_height=3.2,
+        share_x=False,
+        share_y=True,
+        extra_height=0.16 * crowded / 2,
+    )
+    for ax, panel in zip(axes[0], figure.panels, strict=True):
+        _draw_panel(ax, panel, first=ax is axes[0][0])
+    legend_above(canvas, axes[0], columns=3 if crowded > 4 else 2)
+    return canvas
+
+
+def _draw_panel(ax: Axes, panel: Panel, *, first: bool) -> None:
+    fraction_axis(ax, panel.y_label if first else "", WAY if panel.chance else None)
+    ax.set_title(panel.title)
+    ax.set_xlabel(panel.x_label)
+    for series in panel.series:
+        _draw_series(ax, series)
+    for point in panel.points:
+        _draw_point(ax, point)
+    if panel.ticks:
+        long = any(len(text) > 3 for _, text in panel.ticks)
+        ax.set_xticks([x for x, _ in panel.ticks], [text for _, text in panel.ticks])
+        if long:
+            ax.tick_params(axis="x", labelrotation=60, labelsize=7)
+
+
+def _draw_series(ax: Axes, series: Series) -> None:
+    style = decision_style(series.style) if isinstance(series.style, str) else series_style(series.style)
+    if series.dashed:
+        style = SeriesStyle(style.colour, style.marker, ":")
+    line_with_band(
+        ax, series.x, [y.mean for y in series.y], [_half(y) for y in series.y], style, series.label
+    )
+
+
+def _draw_point(ax: Axes, point: Point) -> None:
+    style = series_style(point.style)
+    ax.errorbar(
+        point.x.mean, point.y.mean, xerr=_half(point.x), yerr=_half(point.y), fmt=style.marker,
+        color=style.colour, elinewidth=0.8, alpha=0.9,
+    )  # fmt: skip
+    ax.annotate(
+        point.label, (point.x.mean, point.y.mean), xytext=(4, 3), textcoords="offset points", fontsize=6.5
+    )
+
+
+def _half(value: Estimate) -> float:
+    """One seed has no interval, and no band."""
+    return value.half or 0.0

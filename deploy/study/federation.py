@@ -1,0 +1,116 @@
+"""One federation of a study, as real processes: started, watched and ended by what `fedmeta run` uses."""
+
+import json
+import os
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Protocol
+
+from coordinator.reading.events import Event, parse_event
+from coordinator.reading.fold import Reading
+from coordinator.reading.follow import JournalTail
+from coordinator.reading.history import Status
+from coordinator.run_dir import RunDirectory
+from deploy.children import Bell
+from deploy.plan import LocalRun, cast_roles, default_attackers
+from deploy.study.plan import Run
+from deploy.supervise import Supervisor
+from protocol.files import write_whole
+from protocol.scenario import dump_scenario
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a run's directory holds: ``status`` None is nothing; whether there is a checkpoint of its own."""
+
+    status: Status | None
+    checkpoint: bool = False
+
+
+class Action(Enum):
+    SKIP = "it is complete"
+    START = "there is nothing of it that could be gone on with"
+    RESUME = "it was interrupted, killed or failed, and has a checkpoint"
+
+
+def what_to_do(found: Found) -> Action:
+    """What a run that a study needs asks for."""
+    if found.status == "completed":
+        return Action.SKIP
+    return Action.RESUME if found.status and found.checkpoint else Action.START
+
+
+def find(run_dir: Path) -> tuple[Found, Reading, JournalTail]:
+    """What is there, and the reading that goes on from it."""
+    reading, tail = Reading(), JournalTail(run_dir / "journal.jsonl")
+    for line in tail.new_lines():
+        reading.feed(line)
+    if reading.info.started is None:
+        return Found(None), reading, tail
+    whole = (run_dir / "scenario.toml").is_file() and (run_dir / "roles.json").is_file()
+    return Found(reading.info.status, whole and reading.info.checkpoint is not None), reading, tail
+
+
+def is_complete(run_dir: Path) -> bool:
+    """Whether a run came to its end, without reading all of it."""
+    return RunDirectory(run_dir).says_completed()
+
+
+def seconds_of(run_dir: Path) -> float | None:
+    """How long a complete run took; None of one that was resumed, since that time holds its pauses."""
+    with (run_dir / "journal.jsonl").open("rb") as file:
+        lines = file.readlines()
+    if not lines or any(b'"event": "run_resumed"' in line for line in lines):
+        return None
+    first, last = (parse_event(line.decode(errors="replace")) for line in (lines[0], lines[-1]))
+    return (last.timestamp - first.timestamp).total_seconds() if first and last else None
+
+
+class Watcher(Protocol):
+    """Told of what is new in a run's journal, about five times a second; of events, too, when nothing is."""
+
+    def update(self, events: Sequence[Event], reading: Reading) -> None: ...
+
+    def note(self, line: str) -> None: ...
+
+
+def run_federation(
+    run: Run,
+    run_dir: Path,
+    *,
+    start_from: Path | None,
+    data_dir: Path | None,
+    device: str,
+    watcher: Watcher,
+    bell: Bell,
+) -> None:
+    """Run what is not complete to its end, from where it was left. Raises
+    :class:`protocol.errors.RunFailed` with the reason, or :class:`deploy.supervise.Interrupted`; no process
+    is left in any case."""
+    found, reading, tail = find(run_dir)
+    action = what_to_do(found)
+    federation, evaluation = run.scenario.federation, run.scenario.evaluation
+    roles = cast_roles(
+        federation.participants, default_attackers(run.scenario), auditor=evaluation.by == "auditor"
+    )
+    if action is Action.START:
+        shutil.rmtree(run_dir, ignore_errors=True)
+        (run_dir / "participants").mkdir(parents=True)
+        write_whole(run_dir / "roles.json", (json.dumps(roles, indent=2) + "\n").encode())
+        write_whole(run_dir / "scenario.toml", dump_scenario(run.scenario).encode())
+        reading, tail = Reading(), JournalTail(run_dir / "journal.jsonl")
+    local = LocalRun(
+        scenario=run_dir / "scenario.toml", overrides=(), run_dir=run_dir, data_dir=data_dir, device=device,
+        roles=roles, parent=os.getpid(), debug=False,
+    )  # fmt: skip
+    Supervisor(
+        local,
+        min_updates=federation.min_updates,
+        tail=tail,
+        reading=reading,
+        progress=watcher,
+        bell=bell,
+    ).supervise(resume=action is Action.RESUME)

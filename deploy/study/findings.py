@@ -1,0 +1,148 @@
+"""What an analysis says, as plain data: tables, figures and verdicts. Pages and files are made from it."""
+
+import csv
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from io import StringIO
+from typing import Literal
+
+from deploy.study.statistics import Estimate, Lifespan, Ratio
+
+Cell = str | Estimate | Ratio | Lifespan | None
+Status = Literal["supported", "contradicted", "open"]
+STATUS_WORDS: Mapping[Status, str] = {
+    "supported": "supported",
+    "contradicted": "not supported",
+    "open": "inconclusive",
+}
+
+
+@dataclass(frozen=True)
+class Table:
+    """``stem`` names its CSV."""
+
+    stem: str
+    caption: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+
+    def texts(self) -> list[list[str]]:
+        return [["" if cell is None else str(cell) for cell in row] for row in self.rows]
+
+    def csv(self) -> str:
+        """Estimates in columns of their own: the mean, the half-width of its interval, the seeds."""
+        wide = [any(isinstance(row[i], Estimate) for row in self.rows) for i in range(len(self.header))]
+        output = StringIO()
+        writer = csv.writer(output, lineterminator="\n")
+        writer.writerow(
+            [
+                column
+                for name, is_wide in zip(self.header, wide, strict=True)
+                for column in ((name, f"{name} ±95 %", f"{name} seeds") if is_wide else (name,))
+            ]
+        )
+        for row in self.rows:
+            writer.writerow(
+                [
+                    value
+                    for cell, is_wide in zip(row, wide, strict=True)
+                    for value in (_numbers(cell) if is_wide else ["" if cell is None else str(cell)])
+                ]
+            )
+        return output.getvalue()
+
+
+def _numbers(cell: Cell) -> list[str]:
+    if not isinstance(cell, Estimate):
+        return ["" if cell is None else str(cell), "", ""]
+    return [f"{cell.mean:.6f}", "" if cell.half is None else f"{cell.half:.6f}", str(cell.seeds)]
+
+
+@dataclass(frozen=True)
+class Series:
+    """``style``: a decision's name, or a number for the n-th looks; ``dashed``: a reference beside others."""
+
+    label: str
+    x: tuple[float, ...]
+    y: tuple[Estimate, ...]
+    style: str | int = 0
+    dashed: bool = False
+
+
+@dataclass(frozen=True)
+class Point:
+    """A configuration on a trade-off: uncertain in both directions."""
+
+    label: str
+    x: Estimate
+    y: Estimate
+    style: int = 0
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Lines over x, or points; ``ticks``: x positions and what they are called."""
+
+    title: str
+    x_label: str
+    y_label: str = "backdoor accuracy"
+    series: tuple[Series, ...] = ()
+    points: tuple[Point, ...] = ()
+    ticks: tuple[tuple[float, str], ...] = ()
+    chance: bool = True
+
+
+@dataclass(frozen=True)
+class Figure:
+    stem: str
+    caption: str
+    alt: str
+    panels: tuple[Panel, ...]
+
+
+@dataclass(frozen=True)
+class Criterion:
+    """What a claim asks of the measurements, in words, with what was found."""
+
+    text: str
+    status: Status
+    found: str
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """``name``: C1 … C4 of the paper, or F1 … for findings of our own."""
+
+    name: str
+    claim: str
+    criteria: tuple[Criterion, ...]
+
+    @property
+    def status(self) -> Status:
+        """All criteria must hold; one that does not decides."""
+        each = [criterion.status for criterion in self.criteria]
+        if "contradicted" in each:
+            return "contradicted"
+        return "supported" if each and all(status == "supported" for status in each) else "open"
+
+
+@dataclass(frozen=True)
+class Findings:
+    """Of one experiment, in the order in which they are shown."""
+
+    tables: tuple[Table, ...] = ()
+    figures: tuple[Figure, ...] = ()
+    verdicts: tuple[Verdict, ...] = ()
+    notes: tuple[str, ...] = field(default=())
+
+
+def verdict_lines(verdicts: Sequence[Verdict]) -> list[str]:
+    """For a terminal: each claim with its criteria."""
+    return [
+        line
+        for verdict in verdicts
+        for line in (
+            f"{verdict.name} {STATUS_WORDS[verdict.status]}: {verdict.claim}",
+            *(f"   {STATUS_WORDS[c.status]}: {c.text}; found {c.found}" for c in verdict.criteria),
+        )
+    ]

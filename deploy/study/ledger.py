@@ -1,0 +1,137 @@
+"""``study.json``: what an output directory holds, so that nothing of another study is mixed into it."""
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from coordinator.run_dir import first_difference
+from deploy.study.federations import Data
+from deploy.study.plan import Plan, Run
+from deploy.study.sizes import SizeName
+from protocol.errors import UsageProblem
+from protocol.files import write_whole
+from protocol.scenario import load_scenario
+
+
+class DataRecord(BaseModel):
+    """``digest``: of the class names and how many images each has."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    classes: int
+    groups: dict[str, int] | None = None
+    digest: str
+
+    @property
+    def data(self) -> Data:
+        return Data(self.name, self.classes, self.groups)
+
+
+class Ledger(BaseModel):
+    """``experiments`` and ``seeds``: all that were ever asked for. ``failures``: why a run failed, by id."""
+
+    model_config = ConfigDict(frozen=True)
+
+    version: str
+    data: DataRecord
+    size: SizeName
+    experiments: tuple[str, ...]
+    seeds: tuple[int, ...]
+    failures: dict[str, str] = {}
+
+
+class StudyDirectory:
+    """``OUTPUT``: the ledger, ``runs/ID`` for each run, a folder for each experiment."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.ledger = path / "study.json"
+
+    def run_dir(self, run_id: str) -> Path:
+        return self.path / "runs" / run_id
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Raises :class:`UsageProblem` when another study is running here, or it cannot be written to."""
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            lock = os.open(self.path / "study.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except OSError as error:
+            raise UsageProblem(f"{self.path}: cannot use this output directory: {error.strerror}") from error
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            yield
+        except BlockingIOError as error:
+            raise UsageProblem(
+                f"{self.path}: another `fedmeta reproduce` is at work here; await it, or choose another "
+                "--output"
+            ) from error
+        finally:
+            os.close(lock)
+
+    def read(self) -> Ledger | None:
+        """None where there is no study yet. Raises :class:`UsageProblem` for something else in its place."""
+        try:
+            return Ledger.model_validate_json(self.ledger.read_bytes())
+        except FileNotFoundError:
+            return None
+        except (ValidationError, OSError) as error:
+            raise UsageProblem(f"{self.ledger}: cannot be read; choose another --output") from error
+
+    def write(self, ledger: Ledger) -> None:
+        write_whole(self.ledger, (ledger.model_dump_json(indent=2) + "\n").encode())
+
+    def check_runs(self, plan: Plan) -> None:
+        """Raises :class:`UsageProblem` where a run of this name is here that had another scenario."""
+        for run in plan.runs:
+            self._check_run(run)
+
+    def _check_run(self, run: Run) -> None:
+        path = self.run_dir(run.id) / "scenario.toml"
+        if not path.is_file():
+            return
+        key = first_difference(load_scenario(path), run.scenario)
+        if key is not None:
+            raise UsageProblem(
+                f"{path.parent}: was run with another {key}; choose another --output, or delete that "
+                "directory"
+            )
+
+
+def joined(there: Ledger | None, wanted: Ledger, output: Path) -> Ledger:
+    """The ledger of what is there and what is wanted now. Raises :class:`UsageProblem` where they do not
+    belong together: another version, data set or size."""
+    if there is None:
+        return wanted
+    for what, before, now in (
+        ("fedmeta's version", there.version, wanted.version),
+        ("the data set", _described(there.data), _described(wanted.data)),
+        ("the size", there.size, wanted.size),
+    ):
+        if before != now:
+            raise UsageProblem(
+                f"{output}: holds a study of {before} ({what}), and this is {now}; choose another --output"
+            )
+    return wanted.model_copy(
+        update={
+            "experiments": tuple(sorted({*there.experiments, *wanted.experiments})),
+            "seeds": tuple(sorted({*there.seeds, *wanted.seeds})),
+            "failures": there.failures,
+        }
+    )
+
+
+def _described(data: DataRecord) -> str:
+    return f"{data.name} with {data.classes} classes (digest {data.digest[:12]})"
+
+
+def digest_of(images: Mapping[str, int]) -> str:
+    """Of class names with the number of images of each."""
+    return hashlib.sha256(json.dumps(sorted(images.items())).encode()).hexdigest()

@@ -1,0 +1,204 @@
+"""Pages and files of a study: a folder for each experiment, and an overview of all claims."""
+
+import importlib.metadata
+import platform
+import sys
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from coordinator.reading.report.page import (
+    Block,
+    Bullets,
+    Code,
+    Facts,
+    FigureBlock,
+    Heading,
+    Notice,
+    Paragraph,
+    TableBlock,
+    render_page,
+)
+from coordinator.reading.report.page import Verdict as VerdictBlock
+from coordinator.reading.report.style import inline_svg, save_figure
+from deploy.study.drawing import draw
+from deploy.study.experiments import EXPERIMENTS
+from deploy.study.findings import STATUS_WORDS, Table, Verdict
+from deploy.study.measurements import as_csv
+from deploy.study.study import Result, Study
+from protocol.files import write_whole
+
+INTERVALS = (
+    "Accuracies are fractions. A value is the mean over seeds ± the half-width of its 95 % t-interval; each "
+    "seed has a class split, a backdoor class, a target class and a model of its own, so one seed gives no "
+    "interval. Differences are paired: the same seed in both arms. Intervals over the episodes of one seed "
+    "are in measurements.csv."
+)
+
+
+def write_experiment(study: Study, result: Result) -> Path:
+    """``OUTPUT/E1/``: the page, every measurement, and each table and figure as files. Returns the page."""
+    folder = study.directory.path / result.experiment
+    folder.mkdir(parents=True, exist_ok=True)
+    write_whole(folder / "measurements.csv", as_csv(result.measured.rows).encode())
+    experiment = EXPERIMENTS[result.experiment]
+    blocks: list[Block] = [
+        Heading("What was run"),
+        Facts(facts(study, result)),
+        Code("\n".join(commands(study, result.experiment))),
+        *_notices(study, result),
+        *_claims(result.findings.verdicts),
+    ]
+    if result.measured.rows:
+        blocks += [Heading("Figures"), *_figures(result, folder)]
+        blocks += [Heading("Tables"), *(_table(table, folder) for table in result.findings.tables)]
+    blocks += [Heading("How to read it"), Paragraph(INTERVALS), Bullets(result.findings.notes)]
+    blocks.append(_runs(study, result))
+    page = render_page(
+        f"{experiment.name}: {experiment.title}",
+        blocks,
+        subtitle=f"{experiment.question} Data: {study.ledger.data.name}.",
+        footer=footer(study),
+    )
+    write_whole(folder / "report.html", page.encode())
+    return folder / "report.html"
+
+
+def write_overview(study: Study, results: Sequence[Result]) -> Path:
+    """``OUTPUT/report.html``: all claims, and each experiment with its main table."""
+    blocks: list[Block] = [Heading("Claims")]
+    blocks += [
+        _verdict(verdict, f"{result.experiment}. ")
+        for result in results
+        for verdict in result.findings.verdicts
+    ]
+    for result in results:
+        experiment = EXPERIMENTS[result.experiment]
+        table = result.findings.tables[0]
+        blocks += [
+            Heading(f"{experiment.name}: {experiment.title}"),
+            Paragraph(experiment.question),
+            *_missing(result),
+            TableBlock(
+                table.header, table.texts(), caption=f"{table.caption} The whole of {experiment.name}:",
+                files=(f"{result.experiment}/report.html", f"{result.experiment}/measurements.csv"),
+            ),
+        ]  # fmt: skip
+    blocks += [Heading("How to read it"), Paragraph(INTERVALS), Facts(_common_facts(study))]
+    names = [result.experiment for result in results]
+    blocks.append(Code("\n".join(line for name in names for line in commands(study, name))))
+    page = render_page(
+        f"The study on {study.ledger.data.name}",
+        blocks,
+        subtitle="Backdoor attacks on federated meta-learning, after arXiv 2006.07026; our definitions.",
+        footer=footer(study),
+    )
+    write_whole(study.directory.path / "report.html", page.encode())
+    return study.directory.path / "report.html"
+
+
+def facts(study: Study, result: Result) -> list[tuple[str, str]]:
+    """What an experiment was run on."""
+    runs = {arm.run for arm in study.plan([result.experiment]).arms}
+    return [
+        *_common_facts(study),
+        ("runs", f"{len(runs) - len(result.missing)} of {len(runs)} federations complete"),
+        ("episodes", f"{result.measured.episodes} a measurement"),
+    ]
+
+
+def _common_facts(study: Study) -> list[tuple[str, str]]:
+    ledger, size = study.ledger, study.size
+    data = ledger.data
+    return [
+        ("data", f"{data.name}, {data.classes} classes (digest {data.digest[:12]})"),
+        ("size", f"{size.name}: {size.pretraining} rounds of pre-training, {size.many_pretraining} in E7"),
+        ("seeds", ", ".join(str(seed) for seed in ledger.seeds)),
+        ("task", "5-way 5-shot; not transductive"),
+        ("versions", versions()),
+    ]
+
+
+def versions() -> str:
+    """What the numbers were made with."""
+    libraries = [f"{name} {importlib.metadata.version(name)}" for name in ("fedmeta", "torch", "numpy")]
+    return ", ".join([*libraries, f"Python {sys.version.split()[0]}", platform.machine()])
+
+
+def commands(study: Study, experiment: str) -> list[str]:
+    """The commands that make this again."""
+    ledger = study.ledger
+    data = "" if ledger.data.name == "strokes" else f" --dataset {ledger.data.name} --data-dir DATA_DIR"
+    quick = " --quick" if ledger.size == "quick" else ""
+    seeds = f" --seeds {max(ledger.seeds)}"
+    return [f"fedmeta reproduce {experiment}{data}{seeds}{quick} --output {study.directory.path.name}"]
+
+
+def footer(study: Study) -> str:
+    made = datetime.now(UTC)
+    return f"fedmeta {study.ledger.version}, {made:%Y-%m-%d %H:%M} UTC. All federations ran as processes."
+
+
+def _notices(study: Study, result: Result) -> Iterable[Notice]:
+    if study.ledger.size == "quick":
+        yield Notice("The small version, for a look: few rounds and few episodes. Not a result.", "warning")
+    if len(study.ledger.seeds) == 1:
+        yield Notice("One seed: no interval over seeds, so no claim can be decided.", "warning")
+    yield from _missing(result)
+
+
+def _missing(result: Result) -> Iterable[Notice]:
+    if result.missing:
+        reasons = "; ".join(f"{run}: {reason}" for run, reason in result.missing.items())
+        yield Notice(f"{len(result.missing)} runs are missing, the rest is shown. {reasons}", "problem")
+
+
+def _claims(verdicts: Sequence[Verdict]) -> list[Block]:
+    return [Heading("Claims"), *(_verdict(verdict) for verdict in verdicts)] if verdicts else []
+
+
+def _verdict(verdict: Verdict, prefix: str = "") -> VerdictBlock:
+    criteria = " ".join(
+        f"({n}) {criterion.text}: found {criterion.found}, {STATUS_WORDS[criterion.status]}."
+        for n, criterion in enumerate(verdict.criteria, start=1)
+    )
+    return VerdictBlock(
+        claim=f"{verdict.name}. {verdict.claim}",
+        status=verdict.status,
+        text=f"{prefix}{criteria}",
+        label=STATUS_WORDS[verdict.status],
+    )
+
+
+def _figures(result: Result, folder: Path) -> Iterable[FigureBlock]:
+    for figure in result.findings.figures:
+        canvas = draw(figure)
+        paths = save_figure(canvas, figure.stem, folder)
+        yield FigureBlock(
+            inline_svg(canvas, figure.stem),
+            figure.caption,
+            figure.alt,
+            [*(path.name for path in paths), "measurements.csv"],
+        )
+
+
+def _table(table: Table, folder: Path) -> TableBlock:
+    write_whole(folder / f"{table.stem}.csv", table.csv().encode())
+    return TableBlock(table.header, table.texts(), caption=table.caption, files=(f"{table.stem}.csv",))
+
+
+def _runs(study: Study, result: Result) -> TableBlock:
+    plan = study.plan([result.experiment])
+    rows = [
+        [
+            run.id,
+            run.start or "",
+            str(run.scenario.federation.rounds),
+            str(run.scenario.federation.participants),
+            str(len(run.scenario.attack.rounds)),
+            result.missing.get(run.id, ""),
+        ]
+        for run in plan.runs
+    ]
+    header = ("run", "goes on from", "last round", "participants", "attack rounds", "missing because")
+    return TableBlock(header, rows, caption="Its federations, each in runs/ with its scenario", folded=True)

@@ -1,0 +1,132 @@
+"""``docs/RESULTS.md``: what finished studies found, as one page of Markdown; never written by hand."""
+
+import shutil
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from deploy.study.experiments import EXPERIMENTS
+from deploy.study.findings import STATUS_WORDS, Table
+from deploy.study.pages import INTERVALS, commands, facts, versions, write_experiment
+from deploy.study.study import Result, Study
+from deploy.study.targets import Target, targets
+from protocol.files import write_whole
+
+_HEAD = """# Results
+
+Written by `fedmeta reproduce results` from the studies below, not by hand. The definitions are our own, after
+*Backdoor Attacks on Federated Meta-Learning* (arXiv 2006.07026); the claims C1 to C4 are its abstract's.
+"""
+
+
+def write_results(studies: Sequence[Study], path: Path) -> None:
+    """The page, with its figures in ``figures/`` beside it."""
+    results = [(study, [study.result(name) for name in study.ledger.experiments]) for study in studies]
+    lines = [_HEAD, INTERVALS, ""]
+    lines += _claims(results)
+    lines += _disagreements(results)
+    for study, found in results:
+        lines += _study(study, found, path.parent / "figures")
+    lines += [f"Written {datetime.now(UTC):%Y-%m-%d} with {versions()}.", ""]
+    write_whole(path, "\n".join(lines).encode())
+
+
+def _claims(results: Sequence[tuple[Study, list[Result]]]) -> Iterable[str]:
+    yield from ("## Claims", "")
+    header = ["claim", *(study.ledger.data.name for study, _ in results)]
+    rows: dict[tuple[str, str], dict[int, str]] = {}
+    for i, (_, found) in enumerate(results):
+        for result in found:
+            for verdict in result.findings.verdicts:
+                rows.setdefault((verdict.name, verdict.claim), {})[i] = STATUS_WORDS[verdict.status]
+    cells = [
+        [f"**{name}** {claim}", *(words.get(i, "not measured") for i in range(len(results)))]
+        for (name, claim), words in rows.items()
+    ]
+    yield from _markdown(header, cells)
+    yield ""
+    yield "What each verdict rests on:"
+    yield ""
+    for study, found in results:
+        for result in found:
+            for verdict in result.findings.verdicts:
+                for criterion in verdict.criteria:
+                    yield (
+                        f"- {verdict.name}, {study.ledger.data.name}: {criterion.text}. Found "
+                        f"{criterion.found}: {STATUS_WORDS[criterion.status]}."
+                    )
+    yield ""
+
+
+def _disagreements(results: Sequence[tuple[Study, list[Result]]]) -> Iterable[str]:
+    """In plain words, where numbers disagree with the claims or with what was to be reached."""
+    yield from ("## Where the numbers disagree", "")
+    said = False
+    for study, found in results:
+        data = study.ledger.data.name
+        for result in found:
+            for verdict in result.findings.verdicts:
+                for criterion in verdict.criteria:
+                    if criterion.status == "contradicted":
+                        said = True
+                        yield (
+                            f"- On {data}, {verdict.name} is not supported: {criterion.text}, but found "
+                            f"{criterion.found}."
+                        )
+        missed = [target for target in targets(study, found) if target.met is False]
+        for target in missed:
+            said = True
+            yield f"- On {data}, missed: {target.text} should be {target.bound}, and is {target.found}."
+    if not said:
+        yield "No number contradicts a claim, and every target that was measured is met."
+    yield ""
+
+
+def _study(study: Study, found: Sequence[Result], figures: Path) -> Iterable[str]:
+    data = study.ledger.data.name
+    yield from (f"## {data}", "")
+    if study.ledger.size == "quick":
+        yield from ("**The small version, for a look; not a result.**", "")
+    yield from _targets(targets(study, found))
+    for result in found:
+        experiment = EXPERIMENTS[result.experiment]
+        yield from (f"### {data}, {experiment.name}: {experiment.title}", "", experiment.question, "")
+        yield from (f"- {name}: {value}" for name, value in facts(study, result))
+        yield from ("", "```", *commands(study, result.experiment), "```", "")
+        if result.missing:
+            reasons = "; ".join(f"{run}: {reason}" for run, reason in result.missing.items())
+            yield from (f"**{len(result.missing)} runs are missing:** {reasons}", "")
+        if not result.measured.rows:
+            continue
+        write_experiment(study, result)
+        for figure in result.findings.figures:
+            name = f"{data}-{experiment.name}-{figure.stem}.svg"
+            figures.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(study.directory.path / experiment.name / f"{figure.stem}.svg", figures / name)
+            yield from (f"![{figure.alt}](figures/{name})", "", f"*{figure.caption}*", "")
+        for table in result.findings.tables:
+            yield from _table(table)
+        yield from (*result.findings.notes, "")
+
+
+def _targets(found: Sequence[Target]) -> Iterable[str]:
+    yield from ("What was to be reached, set before it was measured:", "")
+    words = {True: "met", False: "missed", None: "not measured"}
+    yield from _markdown(
+        ["", "target", "found", ""],
+        [[target.text, target.bound, target.found, words[target.met]] for target in found],
+    )
+    yield ""
+
+
+def _table(table: Table) -> Iterable[str]:
+    yield from (f"{table.caption}", "")
+    yield from _markdown(table.header, table.texts())
+    yield ""
+
+
+def _markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterable[str]:
+    yield f"| {' | '.join(header)} |"
+    yield f"|{'---|' * len(header)}"
+    for row in rows:
+        yield f"| {' | '.join(cell.replace('|', '∣') for cell in row)} |"

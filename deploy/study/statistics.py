@@ -1,0 +1,140 @@
+"""Statistics over seeds. Pure; accuracies are fractions.
+
+A seed is one federation with a split, a backdoor class and a target class of its own, so it is what is
+independent here: intervals are over seeds. Intervals over the episodes of one seed are in the measurements.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean, stdev
+
+UNDER = 0.5  # a backdoor is alive from here on
+
+# 97.5 % quantiles of Student's t by degrees of freedom; between two entries the wider one counts.
+_T = {
+    1: 12.706, 2: 4.303, 3: 3.182, 4: 2.776, 5: 2.571, 6: 2.447, 7: 2.365, 8: 2.306, 9: 2.262, 10: 2.228,
+    11: 2.201, 12: 2.179, 13: 2.160, 14: 2.145, 15: 2.131, 16: 2.120, 17: 2.110, 18: 2.101, 19: 2.093,
+    20: 2.086, 25: 2.060, 30: 2.042, 40: 2.021, 60: 2.000, 120: 1.980,
+}  # fmt: skip
+
+
+def t_quantile(degrees: int) -> float:
+    """t with which a two-sided 95 % interval is made."""
+    return _T[max(known for known in _T if known <= degrees)]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean over ``seeds`` with the half-width of its 95 % interval; None where one seed gives none."""
+
+    mean: float
+    half: float | None
+    seeds: int
+
+    @property
+    def low(self) -> float:
+        return -math.inf if self.half is None else self.mean - self.half
+
+    @property
+    def high(self) -> float:
+        return math.inf if self.half is None else self.mean + self.half
+
+    def __str__(self) -> str:
+        return f"{self.mean:.3f}" if self.half is None else f"{self.mean:.3f} ± {self.half:.3f}"
+
+
+def estimate(values: Sequence[float]) -> Estimate:
+    """Mean and t-interval of one value a seed. Raises :class:`ValueError` without any."""
+    if not values:
+        raise ValueError("no seed has this measurement")
+    half = t_quantile(len(values) - 1) * stdev(values) / math.sqrt(len(values)) if len(values) > 1 else None
+    return Estimate(fmean(values), half, len(values))
+
+
+def paired(one: Mapping[int, float], other: Mapping[int, float]) -> Estimate:
+    """``one`` minus ``other``, seed by seed: what varies from seed to seed in both drops out. Seeds that
+    only one of them has are left out; raises :class:`ValueError` where no seed has both."""
+    return estimate([one[seed] - other[seed] for seed in sorted(one.keys() & other.keys())])
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """A ratio of means with Fieller's 95 % bounds; None where one seed, or a denominator that may be zero,
+    gives none."""
+
+    value: float
+    low: float | None
+    high: float | None
+    seeds: int
+
+    def __str__(self) -> str:
+        if self.low is None or self.high is None:
+            return f"{self.value:.2f} (no interval)"
+        return f"{self.value:.2f} [{self.low:.2f}, {self.high:.2f}]"
+
+
+def gain_kept(
+    arm: Mapping[int, float], alone: Mapping[int, float], full: Mapping[int, float]
+) -> Ratio | None:
+    """(arm − alone) / (full − alone): the share that a defence keeps of what federating gains over training
+    alone. None where there is no gain to keep, or no seed that has all three."""
+    seeds = sorted(arm.keys() & alone.keys() & full.keys())
+    if not seeds:
+        return None
+    kept = [arm[seed] - alone[seed] for seed in seeds]
+    gain = [full[seed] - alone[seed] for seed in seeds]
+    return fieller(kept, gain) if fmean(gain) > 0 else None
+
+
+def fieller(numerators: Sequence[float], denominators: Sequence[float]) -> Ratio:
+    """The ratio of two means that are paired over seeds (Fieller 1954): bounds are the r with
+    (x̄ − r·ȳ)² = t²·var(x̄ − r·ȳ)."""
+    n = len(numerators)
+    x, y = fmean(numerators), fmean(denominators)
+    if n < 2:
+        return Ratio(x / y, None, None, n)
+    t2 = t_quantile(n - 1) ** 2 / n
+    pairs = list(zip(numerators, denominators, strict=True))
+    xx = sum((a - x) ** 2 for a, _ in pairs) / (n - 1)
+    yy = sum((b - y) ** 2 for _, b in pairs) / (n - 1)
+    xy = sum((a - x) * (b - y) for a, b in pairs) / (n - 1)
+    a, b, c = y * y - t2 * yy, x * y - t2 * xy, x * x - t2 * xx
+    if a <= 0:  # the denominator's own interval holds zero
+        return Ratio(x / y, None, None, n)
+    root = math.sqrt(max(0.0, b * b - a * c))
+    return Ratio(x / y, (b - root) / a, (b + root) / a, n)
+
+
+@dataclass(frozen=True)
+class Lifespan:
+    """Benign rounds after the attack until backdoor accuracy was measured under ``UNDER``: 0 where it was
+    so right after the attack. ``ended`` is False where it never was, within these ``rounds``."""
+
+    rounds: float
+    ended: bool
+
+    def __str__(self) -> str:
+        return f"{self.rounds:g}" if self.ended else f">{self.rounds:g}"
+
+
+def lifespan(curve: Mapping[int, float]) -> Lifespan:
+    """``curve``: benign rounds after the attack → backdoor accuracy; what is before the attack is passed
+    over. It ended at the first round from which on it was never measured at ``UNDER`` or more."""
+    after = sorted(number for number in curve if number >= 0)
+    if not after:
+        raise ValueError("nothing was measured after the attack")
+    alive = [number for number in after if curve[number] >= UNDER]
+    if not alive:
+        return Lifespan(0, True)
+    later = [number for number in after if number > alive[-1]]
+    return Lifespan(later[0], True) if later else Lifespan(after[-1], False)
+
+
+def median_lifespan(lifespans: Sequence[Lifespan]) -> Lifespan:
+    """The median with censoring: one that did not end is longer than any that did."""
+    if not lifespans:
+        raise ValueError("no seed has a lifespan")
+    ordered = sorted(lifespans, key=lambda one: (not one.ended, one.rounds))
+    low, high = ordered[(len(ordered) - 1) // 2], ordered[len(ordered) // 2]
+    return Lifespan((low.rounds + high.rounds) / 2, low.ended and high.ended)

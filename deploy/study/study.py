@@ -1,0 +1,62 @@
+"""A study on disk: its ledger, the plan that follows from it, what was measured and what that says."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from deploy.study.analyses import analyse
+from deploy.study.findings import Findings
+from deploy.study.ledger import Ledger, StudyDirectory
+from deploy.study.measurements import Measurements, read_measurements
+from deploy.study.plan import Plan, make_plan
+from deploy.study.sizes import SIZES, Size
+from protocol.errors import UsageProblem
+
+
+@dataclass(frozen=True)
+class Result:
+    """One experiment: ``missing``: why runs of it are not there, by id."""
+
+    experiment: str
+    measured: Measurements
+    findings: Findings
+    missing: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Study:
+    directory: StudyDirectory
+    ledger: Ledger
+
+    @classmethod
+    def open(cls, path: Path) -> "Study":
+        """Raises :class:`UsageProblem` where there is none."""
+        directory = StudyDirectory(path)
+        ledger = directory.read()
+        if ledger is None:
+            raise UsageProblem(
+                f"{path}: holds no study (no study.json in it); make one with: fedmeta reproduce all "
+                f"--output {path}"
+            )
+        return cls(directory, ledger)
+
+    @property
+    def size(self) -> Size:
+        return SIZES[self.ledger.size]
+
+    def plan(self, experiments: Sequence[str]) -> Plan:
+        """Of these experiments, with every seed of the study."""
+        return make_plan(experiments, self.ledger.data.data, self.size, self.ledger.seeds)
+
+    def result(self, experiment: str) -> Result:
+        """From the journals of what is complete."""
+        plan = self.plan([experiment])
+        measured = read_measurements(plan, experiment, self.directory.run_dir)
+        there = {row.arm.run for row in measured.rows}
+        arms = plan.arms_of(experiment)
+        missing = {
+            arm.run: self.ledger.failures.get(arm.run, "it was not run to its end")
+            for arm in arms
+            if arm.run not in there
+        }
+        return Result(experiment, measured, analyse(experiment, measured, self.size), missing)

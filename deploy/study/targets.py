@@ -1,0 +1,99 @@
+"""What the study was to reach, set before it was measured, and whether it did."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from deploy.study.claims import RESISTS, UNDEFENDED, main_difference
+from deploy.study.measurements import (
+    BEFORE,
+    Measurements,
+    Metric,
+    Pick,
+    When,
+    train,
+    validation,
+)
+from deploy.study.statistics import Estimate, estimate
+from deploy.study.study import Result, Study
+
+ABOVE_BEFORE = 0.05  # the best defended: at most so much above before the attack
+LOSS = 0.01  # of main-task accuracy, at most
+
+
+@dataclass(frozen=True)
+class Target:
+    """``met`` None where it was not measured."""
+
+    text: str
+    bound: str
+    found: str
+    met: bool | None
+
+
+def targets(study: Study, results: Sequence[Result]) -> list[Target]:
+    """Of the experiments that are there, by means over seeds."""
+    measured = {result.experiment: result.measured for result in results}
+    end = study.size.benign
+    none = Measurements(())
+    e1, e2, e4, e6 = (measured.get(name, none) for name in ("E1", "E2", "E4", "E6"))
+    return [
+        _least("undefended, attack-train, right after", e1.at(Pick("E1", "linear"), 0, train), 0.85),
+        _least(f"undefended, attack-train, +{end}", e2.at(Pick("E2-apart", "linear"), end, train), 0.70),
+        _least(
+            "undefended, attack-validation, right after", e1.at(Pick("E1", "linear"), 0, validation), 0.60
+        ),
+        *_defended(e4, "plain", end, ABOVE_BEFORE),
+        *_defended(e6, "adaptive", end, RESISTS),
+    ]  # fmt: skip
+
+
+def _least(text: str, found: Estimate | None, bound: float) -> Target:
+    met = None if found is None else found.mean >= bound
+    return Target(text, f"at least {bound:.2f}", str(found or "–"), met)
+
+
+def _most(text: str, found: Estimate | None, bound: float) -> Target:
+    met = None if found is None else found.mean <= bound
+    return Target(text, f"at most {bound:.2f}", str(found or "–"), met)
+
+
+def _defended(measured: Measurements, attacker: str, end: int, bound: float) -> list[Target]:
+    """Of the best matching federation: the one whose backdoor rises least, over moments and images."""
+    cases: tuple[tuple[str, When, Metric], ...] = (
+        ("attack-train, right after", 0, train),
+        (f"attack-train, +{end}", end, train),
+        ("attack-validation, right after", 0, validation),
+    )
+    candidates = [
+        Pick(arm.name, decision)
+        for arm in measured.arms()
+        if arm.factors.get("federation") == "matching"
+        and arm.factors.get("attacker") == attacker
+        and arm.factors.get("patience", "once") == "once"
+        for decision in dict.fromkeys(row.decision for row in measured.rows if row.arm.name == arm.name)
+    ]
+    ranked = sorted(
+        (max(rises), pick.arm, pick)
+        for pick in candidates
+        if (rises := [r.mean for _, when, metric in cases if (r := _rise(measured, pick, when, metric))])
+    )
+    if not ranked:
+        return []
+    pick = ranked[0][2]
+    name = f"best defended against the {attacker} attacker ({pick.arm}, {pick.decision})"
+    found = [
+        _most(f"{name}: {text}, above before", _rise(measured, pick, when, metric), bound)
+        for text, when, metric in cases
+    ]
+    if attacker == "plain":
+        moments: tuple[tuple[str, When], ...] = (("before the attack", BEFORE), (f"+{end}", end))
+        for words, when in moments:
+            difference = main_difference(measured, pick, when)
+            text = f"{name}: main task minus undefended ({UNDEFENDED.decision}), {words}"
+            found.append(_least(text, difference, -LOSS))
+    return found
+
+
+def _rise(measured: Measurements, pick: Pick, when: When, metric: Metric) -> Estimate | None:
+    values = measured.rise(pick, when, metric)
+    return estimate([*values.values()]) if values else None
