@@ -4,6 +4,7 @@
 checkpoint. Each is written under a temporary name, synced, renamed, and the directory synced.
 """
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,12 +13,13 @@ import safetensors.numpy
 from pydantic import ValidationError
 from safetensors import SafetensorError
 
-from coordinator.state import CheckpointRecord, FederationState
+from coordinator.state import CHECKPOINT_VERSION, CheckpointRecord, FederationState
 from protocol.errors import RunFailed
 from protocol.files import write_whole
 from protocol.manifest import Parameters
 
 KEPT = 2
+_NO_STATE = "not a checkpoint's state"
 
 
 class CheckpointProblem(Exception):
@@ -55,7 +57,9 @@ class CheckpointStore:
         Raises :class:`RunFailed` when that fails, for instance on a full disk; no
         half-written file stays.
         """
-        record = CheckpointRecord(state=state, manifest=model.manifest, model_digest=model.digest())
+        record = CheckpointRecord(
+            version=CHECKPOINT_VERSION, state=state, manifest=model.manifest, model_digest=model.digest()
+        )
         tensors = self._tensors(state.round)
         write_whole(tensors, safetensors.numpy.save(model.arrays()))
         write_whole(self._record(state.round), record.model_dump_json(indent=1).encode())
@@ -102,11 +106,14 @@ class CheckpointStore:
     def _read_record(self, number: int) -> CheckpointRecord:
         path = self._record(number)
         try:
-            record = CheckpointRecord.model_validate_json(path.read_bytes())
+            data = path.read_bytes()
         except OSError as error:
             raise CheckpointProblem(f"{path.name}: {error.strerror}") from error
+        try:
+            record = CheckpointRecord.model_validate_json(data)
         except ValidationError as error:
-            raise CheckpointProblem(f"{path.name}: not a checkpoint's state") from error
+            reason = "written by another version of fedmeta" if _other_version(data) else _NO_STATE
+            raise CheckpointProblem(f"{path.name}: {reason}") from error
         if record.state.round != number:
             raise CheckpointProblem(f"{path.name}: holds round {record.state.round}")
         return record
@@ -123,3 +130,12 @@ class CheckpointStore:
 
     def _record(self, number: int) -> Path:
         return self.directory / f"round-{number:06d}.json"
+
+
+def _other_version(data: bytes) -> bool:
+    """Whether this is a checkpoint's state in another form than today's (the first had no version)."""
+    try:
+        record = json.loads(data)
+    except ValueError:
+        return False
+    return isinstance(record, dict) and "state" in record and record.get("version") != CHECKPOINT_VERSION

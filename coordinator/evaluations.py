@@ -1,4 +1,4 @@
-"""Which models wait to be measured, and which auditor is at which. Never holds up a round."""
+"""Which models wait to be measured, and which auditor is at which."""
 
 from collections.abc import Iterable, Sequence
 

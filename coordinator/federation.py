@@ -19,7 +19,7 @@ from coordinator.journal import (
     RunCompleted,
 )
 from coordinator.keeping import Keeping
-from coordinator.measuring import Measuring
+from coordinator.measuring import open_measuring
 from coordinator.membership import Member, Membership
 from coordinator.refusals import Refusals
 from coordinator.rounds import Phase, Rounds
@@ -59,25 +59,23 @@ class Federation:
         self.run = state.run
         self.membership = Membership()
         self.rounds = Rounds(scenario.federation, self.membership, state)
-        self.measuring = Measuring(scenario, self.membership, state)
+        self.measuring = open_measuring(scenario, self.membership, self.rounds, state)
         self._scenario = scenario
         self._text = dump_scenario(scenario)
         self._manifest = manifest
         self._split = split
         self._refusals = Refusals()
         self._keeping = Keeping(state)
-        self._elapsed_s = state.elapsed_s
-        self._started = now
+        self._started = now - state.elapsed_s
         self._ticked = now
         self._completed = False
         self._finished = False
 
     def start(self, now: float) -> list[Effect]:
-        effects: list[Effect] = []
-        if not self.rounds.shares:
+        if self.rounds.phase is Phase.GATHERING:
             self.measuring.completed(0)
-            effects.append(self._checkpoint(now, needed=True))
-        return effects + self.rounds.begin(now) + self._finish(now)
+            return [self._checkpoint(now, needed=True), *self.rounds.gather()]
+        return self._go_on(now)
 
     def state(self, now: float) -> FederationState:
         """What a restart needs to go on from the last completed round."""
@@ -88,9 +86,9 @@ class Federation:
             shares=dict(self.rounds.shares),
             previous=dict(self.rounds.previous),
             keep_from=dict(self.rounds.keep_from),
-            evaluations=self.measuring.evaluations.outstanding,
+            evaluations=self.measuring.outstanding,
             auditor_seen=self.measuring.auditor_seen,
-            elapsed_s=self._elapsed_s + (now - self._started),
+            elapsed_s=now - self._started,
             completed=self._completed,
         )
 
@@ -115,8 +113,10 @@ class Federation:
                 return self._ready(member, message, now)
             case Leave():
                 self._forget(member)
-                left = ParticipantLeft(self.rounds.current, member.name, message.reason)
-                return [left, *([] if member.auditor else self.rounds.left(member.name, now))]
+                left: list[Effect] = [ParticipantLeft(self.rounds.current, member.name, message.reason)]
+                if not member.auditor:
+                    left += self.rounds.left(member.name, now)
+                return left + self._go_on(now)
             case EvaluationReport():
                 return self._evaluation(member, message, now)
 
@@ -136,7 +136,7 @@ class Federation:
             join,
             holder=holder if holder is not None and holder.peer != peer else None,
             shares=self.rounds.shares,
-            declared=self._declared_beside(join.name),
+            declared=self.membership.declared_beside(join.name),
             participants=self._scenario.federation.participants,
         )
         if refusal is not None:
@@ -205,8 +205,7 @@ class Federation:
         effects: list[Effect] = []
         for member in self.membership.silent(now, rules.liveness_s):
             effects += self._lose(member, "silent")
-        effects += self.rounds.tick(now)
-        return effects + self.measuring.assign() + self._finish(now)
+        return effects + self.rounds.tick(now) + self._go_on(now)
 
     def round_closed(self, digest: str, now: float, *, bytes_in: int, bytes_out: int) -> list[Effect]:
         """The model of the round has been made; ``digest`` is its."""
@@ -231,7 +230,7 @@ class Federation:
         due = self.measuring.due(number)
         if due or number % self._scenario.federation.checkpoint_every == 0:
             effects.append(self._checkpoint(now, needed=due))
-        return effects + self.measuring.assign() + self.rounds.begin(now) + self._finish(now)
+        return effects + self._go_on(now)
 
     def checkpoint_written(
         self, state: FederationState, path: str, seconds: float, now: float
@@ -242,13 +241,12 @@ class Federation:
         if not state.completed or self._finished:
             return [written]
         self._finished = True
-        elapsed = self._elapsed_s + (now - self._started)
-        done = RunCompleted(state.round, self._digest, elapsed)
+        done = RunCompleted(state.round, self._digest, now - self._started)
         return [written, done, *self.shut_down(failed=False, reason="the run is complete"), Finish()]
 
     def evaluation_lost(self, number: int, reason: str, now: float) -> list[Effect]:
         """The model of that round cannot be read any more."""
-        return [*self.measuring.give_up(number, reason), *self.measuring.assign(), *self._finish(now)]
+        return self.measuring.give_up(number, reason) + self._go_on(now)
 
     def shut_down(self, *, failed: bool, reason: str) -> list[Effect]:
         last_word = Shutdown(run=self.run, failed=failed, reason=reason[:MAX_TEXT])
@@ -275,34 +273,36 @@ class Federation:
             self._split = ready.split
             effects.append(SaveSplit(ready.split))
         member.ready = True
-        if member.auditor:
-            self.measuring.evaluations.release(member.name)  # it has started anew
-            return effects + self.measuring.assign()
-        gathering = self.rounds.phase is Phase.GATHERING
-        effects += self.rounds.ready(member, now)
-        if gathering and self.rounds.phase is not Phase.GATHERING:
-            # From here on the shares are fixed; a crash before the first checkpoint must not change them.
-            effects.append(self._checkpoint(now, needed=True))
-        return effects
+        self.measuring.release(member.name)  # it has started anew
+        if not member.auditor:
+            gathering = self.rounds.phase is Phase.GATHERING
+            effects += self.rounds.ready(member, now)
+            if gathering and self.rounds.phase is not Phase.GATHERING:
+                # From here on the shares are fixed; a crash before the first checkpoint must not change them.
+                effects.append(self._checkpoint(now, needed=True))
+        return effects + self._go_on(now)
 
     def _evaluation(self, member: Member, report: EvaluationReport, now: float) -> list[Effect]:
         objection = self.measuring.objection(member, report, self.rounds.completed)
         if objection is not None:
             return self._reject(member.peer, objection, now, report)
-        return self.measuring.take(member, report) + self._finish(now)
+        effects = self.measuring.take(member, report)
+        if not member.auditor:
+            # The run waits for these, so after a restart none should be made twice.
+            effects.append(self._checkpoint(now, needed=False))
+        return effects + self._go_on(now)
 
-    def _finish(self, now: float) -> list[Effect]:
-        """Once the rounds are over: wait for the measurements, then store the end of it."""
-        if self.rounds.phase is not Phase.OVER or self._completed:
-            return []
-        effects, self._completed = self.measuring.end(self.rounds.completed, now)
-        return [*effects, self._checkpoint(now, needed=True)] if self._completed else effects
-
-    def _declared_beside(self, name: str) -> dict[int, str]:
-        """Which shares others who are there have declared, and who."""
-        return {
-            m.declared.index: m.name for m in self.membership.everybody() if m.declared and m.name != name
-        }
+    def _go_on(self, now: float) -> list[Effect]:
+        """Have measured what is to be; begin the next round unless that holds it up; after the last one wait
+        for the measurements, then store the end of it."""
+        effects = self.measuring.assign()
+        if self.rounds.phase is Phase.BETWEEN:
+            said, free = self.measuring.between_rounds(now)
+            effects += said + (self.rounds.begin(now) if free else [])
+        if self.rounds.phase is Phase.OVER and not self._completed:
+            said, self._completed = self.measuring.end(self.rounds.completed, now)
+            effects += said + ([self._checkpoint(now, needed=True)] if self._completed else [])
+        return effects
 
     def _checkpoint(self, now: float, *, needed: bool) -> WriteCheckpoint:
         state = self.state(now)
@@ -315,7 +315,7 @@ class Federation:
 
     def _forget(self, member: Member) -> None:
         self.membership.remove(member)
-        self.measuring.evaluations.release(member.name)
+        self.measuring.release(member.name)
 
     def _not_joined(self, peer: bytes, now: float) -> list[Effect]:
         return self._refuse(peer, None, Refusal("not_joined", "join first"), now)

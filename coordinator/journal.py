@@ -9,9 +9,9 @@ from typing import ClassVar, Literal, Self
 
 from structlog.typing import FilteringBoundLogger
 
-from protocol.messages import BackdoorAccuracy, EvaluationReport, Interval, Measurement
+from protocol.messages import BackdoorAccuracy, Difference, EvaluationReport, Interval, Measurement
 
-WaitingReason = Literal["participants", "attempts", "auditor"]
+WaitingReason = Literal["participants", "attempts", "auditor", "evaluation"]
 LostReason = Literal["silent", "unreachable", "replaced"]
 
 
@@ -30,6 +30,10 @@ class JournalEvent:
 
 @dataclass(frozen=True, slots=True)
 class RunStarted(JournalEvent):
+    """``round``: of the model that it begins with; 0, unless it was ``started_from`` a checkpoint."""
+
+    round: int
+    started_from: str | None
     endpoint: str
     scenario: str
     seed: int
@@ -55,7 +59,8 @@ class RunResumed(JournalEvent):
 
 @dataclass(frozen=True, slots=True)
 class RunWaiting(JournalEvent):
-    """``joined`` ready participants, where ``needed`` are wanted before the round can start or go on."""
+    """``joined`` ready participants, where ``needed`` are wanted before the round can start or go on, or
+    before its model has been measured by all (the reason ``evaluation``)."""
 
     level = "warning"
     round: int
@@ -223,6 +228,8 @@ class CheckpointDamaged(JournalEvent):
 
 @dataclass(frozen=True, slots=True)
 class Evaluated(JournalEvent):
+    """``auditor``: who measured, be it an auditor or a participant that trains."""
+
     round: int
     auditor: str
     decision: str
@@ -232,6 +239,7 @@ class Evaluated(JournalEvent):
     transductive: bool
     main_accuracy: Interval
     backdoor_accuracy: BackdoorAccuracy
+    difference: Difference | None
     seconds: float
 
     @classmethod
@@ -246,15 +254,19 @@ class Evaluated(JournalEvent):
             transductive=measurement.transductive,
             main_accuracy=measurement.main_accuracy,
             backdoor_accuracy=measurement.backdoor_accuracy,
+            difference=measurement.difference,
             seconds=report.seconds,
         )
 
 
 @dataclass(frozen=True, slots=True)
 class EvaluationSkipped(JournalEvent):
+    """``participant``: who has not measured, where all of them were to."""
+
     level = "warning"
     round: int
     reason: str
+    participant: str | None = None
 
 
 class Journal:

@@ -1,82 +1,70 @@
-"""Having models measured by auditors, beside the rounds, and how long the end of a run waits for it."""
+"""Having models measured: by auditors beside the rounds, or by those who train, between two rounds."""
+
+from typing import Protocol
 
 from coordinator.attempt import Objection
-from coordinator.effects import Effect, Send
-from coordinator.evaluations import Evaluations
-from coordinator.journal import Evaluated, EvaluationSkipped, RunWaiting
+from coordinator.audits import Audits
+from coordinator.effects import Effect
 from coordinator.membership import Member, Membership
-from coordinator.state import FederationState
-from protocol.messages import Accepted, Evaluate, EvaluationReport, RejectReason
+from coordinator.rounds import Rounds
+from coordinator.state import FederationState, Unmeasured
+from coordinator.surveys import Surveys
+from protocol.messages import EvaluationReport
 from protocol.scenario import Scenario
 
 
-class Measuring:
+class Measuring(Protocol):
     """``auditor_seen``: whether one has ever joined, in this run as a whole."""
 
-    def __init__(self, scenario: Scenario, membership: Membership, state: FederationState) -> None:
-        self.evaluations = Evaluations(state.evaluations)
-        self.auditor_seen = state.auditor_seen
-        self._run = state.run
-        self._rules = scenario.evaluation
-        self._last = scenario.federation.rounds
-        self._membership = membership
-        self._alone_since: float | None = None
+    auditor_seen: bool
+
+    @property
+    def outstanding(self) -> tuple[Unmeasured, ...]:
+        """Rounds whose model is still to be measured, ascending; those being measured included."""
+        ...
 
     def due(self, number: int) -> bool:
-        return self._rules.due(number, self._last)
+        """Whether the model after that round is to be measured."""
+        ...
 
     def completed(self, number: int) -> None:
         """The model of that round exists (0: the initial one)."""
-        if self.due(number):
-            self.evaluations.add(number)
+        ...
 
     def assign(self) -> list[Effect]:
-        """Give what is to be measured to those who are idle."""
-        peers = {auditor.name: auditor.peer for auditor in self._membership.ready_auditors()}
-        return [
-            Send(peers[name], Evaluate(run=self._run, round=number))
-            for name, number in self.evaluations.assign(list(peers))
-        ]
+        """Ask those who are there and not at it for what is to be measured."""
+        ...
+
+    def release(self, name: str) -> None:
+        """Who has this name is gone, or has started anew: what it was asked for, it does not know of."""
+        ...
+
+    def between_rounds(self, now: float) -> tuple[list[Effect], bool]:
+        """No round is under way. What follows from that, and whether the next may begin."""
+        ...
 
     def objection(self, member: Member, report: EvaluationReport, completed: int) -> Objection | None:
-        if not member.auditor:
-            return Objection("unexpected", f"{member.name} is no auditor")
-        if report.round in self.evaluations.outstanding:
-            return None
-        reason: RejectReason = (
-            "duplicate" if report.round <= completed and self.due(report.round) else "unexpected"
-        )
-        return Objection(reason, f"no evaluation of round {report.round} is outstanding")
+        """What is wrong with a report; changes nothing. ``completed``: the last completed round."""
+        ...
 
     def take(self, member: Member, report: EvaluationReport) -> list[Effect]:
         """A report to which there is no objection."""
-        self.evaluations.settle(report.round)
-        return [
-            *(Evaluated.of(measurement, report, member.name) for measurement in report.measurements),
-            Send(member.peer, Accepted(run=self._run, round=report.round)),
-            *self.assign(),
-        ]
+        ...
 
     def give_up(self, number: int, reason: str) -> list[Effect]:
-        self.evaluations.settle(number)
-        return [EvaluationSkipped(number, reason)]
+        """The model of that round will not be measured."""
+        ...
 
     def end(self, last_round: int, now: float) -> tuple[list[Effect], bool]:
         """The rounds are over. What follows for the measurements that are outstanding, and whether that is
-        the end of them: an auditor may take as long as it needs, but one that left is not awaited for ever.
-        """
-        outstanding = self.evaluations.outstanding
-        if not outstanding:
-            return [], True
-        if self._membership.ready_auditors():
-            self._alone_since = None
-            return [], False
-        reason = "no auditor has joined"
-        if self.auditor_seen:
-            if self._alone_since is None:
-                self._alone_since = now
-                return [RunWaiting(last_round, "auditor", 0, 1)], False
-            if now - self._alone_since <= self._rules.deadline_s:
-                return [], False
-            reason = f"no auditor for {self._rules.deadline_s:g} s"
-        return [effect for number in outstanding for effect in self.give_up(number, reason)], True
+        the end of them."""
+        ...
+
+
+def open_measuring(
+    scenario: Scenario, membership: Membership, rounds: Rounds, state: FederationState
+) -> Measuring:
+    """Whichever way the scenario wants; ``membership`` and ``rounds`` are only read."""
+    if scenario.evaluation.by == "participants":
+        return Surveys(scenario, membership, rounds, state)
+    return Audits(scenario, membership, state)

@@ -48,6 +48,10 @@ class Membership:
     def ready_auditors(self) -> list[Member]:
         return [member for member in self.everybody() if member.ready and member.auditor]
 
+    def declared_beside(self, name: str) -> dict[int, str]:
+        """Which shares others who are there have come with, and who."""
+        return {m.declared.index: m.name for m in self.everybody() if m.declared and m.name != name}
+
     def silent(self, now: float, liveness_s: float) -> list[Member]:
         """Who has said nothing for longer than ``liveness_s``; changes nothing."""
         return [member for member in self.everybody() if now - member.heard > liveness_s]

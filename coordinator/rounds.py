@@ -1,7 +1,8 @@
 """The rounds, one after the other: whom to ask, until when to wait, when to try again, when it is enough.
 
-    gathering → open ⇄ waiting → closing → open → … → over
+    gathering → between → open ⇄ waiting → closing → between → open → … → over
 
+``between``: the next round begins with :meth:`Rounds.begin`, when whoever calls it finds it time.
 ``open``: an attempt runs against its deadline. ``waiting``: too few participants are there, or all attempts
 were in vain; the last attempt stays open, so that updates that still come are not lost.
 """
@@ -21,6 +22,7 @@ from protocol.scenario import Federation as Rules
 
 class Phase(Enum):
     GATHERING = auto()
+    BETWEEN = auto()
     OPEN = auto()
     WAITING = auto()
     CLOSING = auto()
@@ -37,7 +39,7 @@ class Rounds:
         self.previous = dict(state.previous)
         self.keep_from = dict(state.keep_from)
         self.attempt: Attempt | None = None
-        self.phase = Phase.GATHERING
+        self.phase = Phase.BETWEEN if self.shares else Phase.GATHERING
         self._run = state.run
         self._rules = rules
         self._membership = membership
@@ -49,21 +51,27 @@ class Rounds:
         """The round that is under way or comes next."""
         return self.completed + 1
 
+    def share_of(self, name: str) -> Share:
+        """Of the training classes, of one that has become ready."""
+        return Share(index=self.shares[name], count=self._rules.participants)
+
+    def gather(self) -> list[Effect]:
+        """The first round ever waits until all participants are ready."""
+        return [self._waiting("participants", self._rules.participants)]
+
     def begin(self, now: float) -> list[Effect]:
-        """The next round; the first one ever waits until all participants are ready."""
+        """The next round, or the end of them."""
         self._first_begun = None
         if self.completed >= self._rules.rounds:
             self.phase = Phase.OVER
             return []
-        if not self.shares:
-            self.phase = Phase.GATHERING
-            return self._gather(now) or [self._waiting("participants", self._rules.participants)]
         return self._begin_attempt(1, now)
 
     def ready(self, member: Member, now: float) -> list[Effect]:
         """A training participant is ready, for the first time or again."""
         if self.phase is Phase.GATHERING:
-            return self._gather(now)
+            self._gather()
+            return []
         self.roster.add(member.name)
         self._give_share(member)
         if self.phase not in (Phase.OPEN, Phase.WAITING):
@@ -126,6 +134,7 @@ class Rounds:
         self.completed = attempt.round
         self.previous.update(dict.fromkeys(attempt.received, attempt.round))
         self.attempt = None
+        self.phase = Phase.BETWEEN
         return sorted(attempt.received), now - begun
 
     def wake_at(self) -> float | None:
@@ -145,14 +154,14 @@ class Rounds:
 
     # Steps
 
-    def _gather(self, now: float) -> list[Effect]:
+    def _gather(self) -> None:
         members = self._membership.ready_trainers()
         if len(members) < self._rules.participants:
-            return []
+            return
         self.roster = {member.name for member in members}
         declared = {member.name: member.declared.index for member in members if member.declared}
         self.shares = first_shares(self.roster, declared, self._rules.participants)
-        return self._begin_attempt(1, now)
+        self.phase = Phase.BETWEEN
 
     def _give_share(self, member: Member) -> None:
         if member.name not in self.shares:
@@ -237,7 +246,7 @@ class Rounds:
         order = Train(
             run=self._run,
             round=attempt.round,
-            share=Share(index=self.shares[name], count=self._rules.participants),
+            share=self.share_of(name),
             previous=self.previous.get(name, 0),
             keep_from=self.keep_from.get(name, 0),
         )

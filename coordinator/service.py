@@ -80,7 +80,9 @@ def _start(
     store = CheckpointStore(directory.checkpoints, lambda number: scenario.evaluation.due(number, last))
     checkpoint, damaged = store.newest() if settings.resume else (None, [])
     if checkpoint is None and damaged:
-        raise RunFailed(f"{directory.checkpoints}: no checkpoint is whole ({damaged[0].reason}); start anew")
+        raise RunFailed(
+            f"{directory.checkpoints}: no checkpoint can be used ({damaged[0].reason}); start anew"
+        )
     if checkpoint is None:
         state, model = FederationState(run=secrets.token_hex(8), round=0), initial_parameters(scenario)
     else:
@@ -136,6 +138,8 @@ def _first_line(
     if resumed:
         return RunResumed(round=state.round, seed=rules.seed, rounds=rules.rounds, versions=versions, **about)
     return RunStarted(
+        round=state.round,
+        started_from=None,
         seed=rules.seed,
         rounds=rules.rounds,
         participants=rules.participants,

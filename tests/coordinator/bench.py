@@ -22,6 +22,7 @@ from protocol.messages import (
     Heartbeat,
     Join,
     Leave,
+    Measurement,
     Message,
     Ready,
     Share,
@@ -47,6 +48,7 @@ class Bench:
         self, scenario: Scenario, state: FederationState | None = None, *, split: ClassSplit | None = None
     ) -> None:
         self.now = 100.0
+        self.scenario = scenario
         self.model = tiny.initial_parameters(scenario)
         self.sum = UpdateSum(tiny.MANIFEST)
         self.federation = Federation(
@@ -106,8 +108,8 @@ class Bench:
     def leave(self, name: str) -> None:
         self.say(name, Leave(run=RUN, reason="test"))
 
-    def measured(self, auditor: str, number: int) -> None:
-        self.say(auditor, EvaluationReport(run=RUN, round=number, seconds=1.0, measurements=()))
+    def measured(self, name: str, number: int, measurements: tuple[Measurement, ...] = ()) -> None:
+        self.say(name, EvaluationReport(run=RUN, round=number, seconds=1.0, measurements=measurements))
 
     def lose(self, *names: str) -> None:
         """The connection breaks and the coordinator notices; the participant's next one is another."""

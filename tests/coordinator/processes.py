@@ -125,6 +125,7 @@ class Participant:
         self.name = name
         self.auditor = auditor
         self.run = ""
+        self.manifest = tiny.MANIFEST
         self.socket = DealerSocket(context, endpoint)
         self.socket.raw.poll(PATIENCE_MS, zmq.POLLOUT)
 
@@ -140,7 +141,7 @@ class Participant:
             assert self.socket.raw.poll(PATIENCE_MS), f"{self.name} heard nothing"
             frames = self.socket.receive()
             assert frames is not None
-            decoded = decode(frames, tiny.MANIFEST)
+            decoded = decode(frames, self.manifest)
             if not isinstance(decoded.message, Heartbeat):
                 return decoded.message, decoded.parameters
 
@@ -151,17 +152,18 @@ class Participant:
 
     def join(self) -> "Participant":
         self.send(Join(name=self.name, auditor=self.auditor, software="test"))
-        self.run = self.expect(Welcome).run
+        welcome = self.expect(Welcome)
+        self.run, self.manifest = welcome.run, welcome.manifest
         return self
 
-    def ready(self, split: ClassSplit = tiny.SPLIT, digest: str = tiny.MANIFEST.digest) -> "Participant":
-        self.send(Ready(run=self.run, manifest_digest=digest, split=split))
+    def ready(self, split: ClassSplit = tiny.SPLIT) -> "Participant":
+        self.send(Ready(run=self.run, manifest_digest=self.manifest.digest, split=split))
         return self
 
     def train(self, order: Train) -> None:
         update = Update(run=self.run, round=order.round, seconds=0.5)
         # False: the daemon is gone; whoever killed it knows.
-        self.socket.send(encode(update, tiny.update(self.name, order.round)))
+        self.socket.send(encode(update, tiny.update(self.name, order.round, self.manifest)))
 
     def frames(self, message: Message, parameters: Parameters | None = None) -> list[bytes]:
         """As it would be sent; an update without parameters gets some."""
@@ -214,7 +216,7 @@ def train_all(
         for raw, _ in poller.poll(20):
             participant = by_socket[raw]
             while (frames := participant.socket.receive()) is not None:
-                decoded = decode(frames, tiny.MANIFEST)
+                decoded = decode(frames, participant.manifest)
                 match decoded.message:
                     case Train() as order if order.round <= up_to:
                         participant.train(order)

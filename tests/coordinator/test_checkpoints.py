@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from coordinator.checkpoints import Checkpoint, CheckpointProblem, CheckpointStore
-from coordinator.state import FederationState
+from coordinator.state import FederationState, Unmeasured
 from protocol.errors import RunFailed
 from tests.coordinator import tiny
 
@@ -17,7 +17,8 @@ RUN = "0123456789abcdef"
 def state(number: int) -> FederationState:
     return FederationState(
         run=RUN, round=number, roster=("ann", "bob"), shares={"ann": 0, "bob": 1},
-        previous={"ann": number}, evaluations=(0,), auditor_seen=True, elapsed_s=1.5,
+        previous={"ann": number}, evaluations=(Unmeasured(round=0, reported=("ann",)),), auditor_seen=True,
+        elapsed_s=1.5,
     )  # fmt: skip
 
 

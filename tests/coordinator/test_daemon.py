@@ -28,7 +28,7 @@ from protocol.messages import (
     Update,
     Welcome,
 )
-from protocol.scenario import Evaluation
+from protocol.scenario import Evaluation, Model
 from tests.coordinator import tiny
 from tests.coordinator.processes import DaemonProcess, JournalLine, Participant, train_all, zmq_context
 
@@ -125,6 +125,55 @@ class TestARun:
         assert seen == {
             0: tiny.initial_parameters(scenario).digest(), 2: by_round[1], 4: by_round[3],
         }  # fmt: skip
+
+    def test_where_nothing_is_shared_goes_through_its_rounds_all_the_same(
+        self, tmp_path: Path, context: Context
+    ) -> None:
+        scenario = tiny.scenario(rounds=3, checkpoint_every=1)
+        scenario = scenario.model_copy(update={"model": Model(shared=0)})
+        killed = DaemonProcess(scenario, tmp_path / "run")
+        train_all(enter(context, killed, *NAMES), until=lambda: stored(killed, 1), up_to=1)
+        killed.process.kill()
+        killed.end()
+        resumed = DaemonProcess(scenario, tmp_path / "run", resume=True)
+        nothing = tiny.initial_parameters(scenario)
+        assert finish(resumed, enter(context, resumed, *NAMES)) == [nothing.digest()] * 3
+        assert killed.journal()[0]["parameters"] == 0
+        assert resumed.await_line("update_accepted")["norm"] == 0.0
+        assert resumed.await_line("round_completed", round=3)["rejected"] == 0
+
+    def test_is_measured_by_those_who_train_before_the_next_round(
+        self, tmp_path: Path, context: Context
+    ) -> None:
+        scenario = tiny.scenario(rounds=3)
+        undisturbed = DaemonProcess(scenario, tmp_path / "undisturbed")
+        expected = finish(undisturbed, enter(context, undisturbed, *NAMES))
+        evaluation = Evaluation(by="participants", rounds=(0, 2))
+        daemon = DaemonProcess(scenario.model_copy(update={"evaluation": evaluation}), tmp_path / "run")
+        seen: list[tuple[str, int, str]] = []
+
+        def measure(participant: Participant, order: Evaluate, model: Parameters) -> None:
+            assert order.share is not None
+            seen.append((participant.name, order.round, model.digest()))
+            report = EvaluationReport(
+                run=participant.run, round=order.round, seconds=1.0, measurements=(tiny.MEASUREMENT,)
+            )
+            participant.send(report)
+
+        participants = enter(context, daemon, *NAMES)
+        train_all(participants, until=lambda: daemon.process.poll() is not None, evaluate=measure)
+        assert daemon.end()[0] == 0
+        assert digests(daemon.journal()) == expected
+        models = {0: tiny.initial_parameters(scenario).digest(), 2: expected[1], 3: expected[2]}
+        assert sorted(seen) == sorted(
+            (name, number, digest) for name in NAMES for number, digest in models.items()
+        )
+        order = [(line["event"], line["round"]) for line in daemon.journal() if "round" in line]
+        assert order.index(("round_started", 1)) > last(order, ("evaluated", 0))
+        assert order.index(("round_started", 3)) > last(order, ("evaluated", 2))
+        measured = daemon.await_line("evaluated", round=3, auditor="dee")
+        assert measured["main_accuracy"] == {"mean": 0.5, "ci95": 0.1, "episodes": 10}
+        assert measured["difference"] is None
 
 
 class TestAKilledCoordinator:
@@ -288,6 +337,24 @@ class TestTheRunDirectory:
         daemon.process.terminate()
         daemon.end()
 
+    def test_of_another_version_of_fedmeta_is_not_gone_on_with(
+        self, tmp_path: Path, context: Context
+    ) -> None:
+        scenario = tiny.scenario(rounds=1)
+        daemon = DaemonProcess(scenario, tmp_path / "run")
+        finish(daemon, enter(context, daemon, *NAMES))
+        for path in (tmp_path / "run" / "checkpoints").glob("*.json"):
+            record = json.loads(path.read_text())
+            del record["version"]
+            record["state"]["evaluations"] = [1]
+            path.write_text(json.dumps(record))
+        code, said = DaemonProcess(scenario, tmp_path / "run", resume=True).end()
+        assert code == 3
+        assert said.splitlines() == [
+            f"{tmp_path}/run/checkpoints: no checkpoint can be used (round-000001.json: written by another "
+            "version of fedmeta); start anew"
+        ]
+
     def test_without_a_run_cannot_be_resumed(self, tmp_path: Path) -> None:
         code, said = DaemonProcess(tiny.scenario(), tmp_path / "run", resume=True).end()
         assert code == 2
@@ -377,6 +444,11 @@ class TestBadInput:
         assert daemon.await_line("participant_lost")["participant"] == "ann"
         daemon.process.terminate()
         daemon.end()
+
+
+def last(lines: list[tuple[str, int]], line: tuple[str, int]) -> int:
+    """Where it stands for the last time."""
+    return max(at for at, other in enumerate(lines) if other == line)
 
 
 def completed(daemon: DaemonProcess, number: int) -> bool:

@@ -18,13 +18,10 @@ from coordinator.journal import (
 from coordinator.refusals import ANSWERS
 from protocol.messages import (
     Accepted,
-    BackdoorAccuracy,
     Evaluate,
     EvaluationReport,
     Heartbeat,
-    Interval,
     Leave,
-    Measurement,
     Message,
     Ready,
     Refuse,
@@ -290,22 +287,14 @@ class TestMeasuring:
         bench.ready("aud", auditor=True)
         bench.ready(*FOUR)
         play(bench, 4)
-        interval = Interval(mean=0.5, ci95=0.1, episodes=10)
-        measurement = Measurement(
-            decision="linear", shot=5, adaptation_steps=50, backdoor_in_support=False, transductive=False,
-            main_accuracy=interval,
-            backdoor_accuracy=BackdoorAccuracy(attack_train=interval, attack_validation=interval),
-        )  # fmt: skip
-        bench.say(
-            "aud", EvaluationReport(run=RUN, round=4, seconds=2.0, measurements=(measurement, measurement))
-        )
+        bench.measured("aud", 4, measurements=(tiny.MEASUREMENT, tiny.MEASUREMENT))
         first, second = bench.all(Evaluated)
         assert first == second
         assert (first.round, first.auditor, first.decision, first.main_accuracy) == (
             4,
             "aud",
             "linear",
-            interval,
+            tiny.MEASUREMENT.main_accuracy,
         )
 
     def test_a_lost_auditor_gets_the_model_again_when_it_comes_back(self) -> None:

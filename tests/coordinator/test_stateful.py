@@ -5,7 +5,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from coordinator.aggregation import UpdateSum
-from coordinator.journal import RoundCompleted, RoundStarted, UpdateAccepted
+from coordinator.journal import Evaluated, RoundCompleted, RoundStarted, UpdateAccepted
+from coordinator.rounds import Phase
+from protocol.scenario import Evaluation
 from tests.coordinator import tiny
 from tests.coordinator.bench import Bench
 
@@ -17,9 +19,11 @@ SCENARIO = tiny.scenario(
 
 
 class AnyFederation(RuleBasedStateMachine):
+    scenario = SCENARIO
+
     def __init__(self) -> None:
         super().__init__()
-        self.bench = Bench(SCENARIO)
+        self.bench = Bench(self.scenario)
 
     def there(self) -> list[str]:
         return [member.name for member in self.bench.federation.membership.ready_trainers()]
@@ -69,7 +73,7 @@ class AnyFederation(RuleBasedStateMachine):
         """It goes on from its newest checkpoint; all connections are new."""
         before = self.bench
         state = before.written[-1]
-        self.bench = Bench(SCENARIO, state, split=tiny.SPLIT if before.splits else None)
+        self.bench = Bench(self.scenario, state, split=tiny.SPLIT if before.splits else None)
         self.bench.model = before.model  # each round is checkpointed here
         self.bench._connections = {name: before._connections.get(name, 0) + 1 for name in NAMES}
         self.bench.events = [*before.events, *self.bench.events]
@@ -88,7 +92,7 @@ class AnyFederation(RuleBasedStateMachine):
     @invariant()
     def the_model_depends_only_on_whose_updates_are_in_it(self) -> None:
         """Made anew from the journal: no participant twice, none that was not accepted, in any order."""
-        model = tiny.initial_parameters(SCENARIO)
+        model = tiny.initial_parameters(self.scenario)
         counted: set[str] = set()
         for event in self.bench.events:
             match event:
@@ -112,12 +116,15 @@ class AnyFederation(RuleBasedStateMachine):
             assert attempt.received <= attempt.selected
             assert set(attempt.asked) & set(self.there()) >= set(attempt.missing) & set(self.there())
 
+    def everybody_answers(self) -> None:
+        for name in sorted(self.bench.selected):
+            self.bench.update(name)
+
     def teardown(self) -> None:
         """As long as updates keep coming, the run ends."""
         self.bench.ready(*NAMES)
         for _ in range(80):
-            for name in sorted(self.bench.selected):
-                self.bench.update(name)
+            self.everybody_answers()
             self.bench.after(20.0)
             if self.bench.finished:
                 break
@@ -125,5 +132,46 @@ class AnyFederation(RuleBasedStateMachine):
         self.the_model_depends_only_on_whose_updates_are_in_it()
 
 
-AnyFederation.TestCase.settings = settings(max_examples=100, stateful_step_count=30, deadline=None)
+class AnySurveyedFederation(AnyFederation):
+    """The same where those who train measure every second model, before the next round begins."""
+
+    scenario = SCENARIO.model_copy(
+        update={"evaluation": Evaluation(by="participants", rounds=(0,), every=2, deadline_s=100.0)}
+    )
+
+    @rule(name=st.sampled_from(NAMES), off=st.sampled_from([0, 0, 0, 0, -1, 1]))
+    def measures(self, name: str, off: int) -> None:
+        number = max(0, self.bench.federation.rounds.completed + off)
+        self.bench.measured(name, number, (tiny.MEASUREMENT,))
+
+    @rule()
+    def all_that_are_there_measure(self) -> None:
+        for name in self.there():
+            self.bench.measured(name, self.bench.federation.rounds.completed, (tiny.MEASUREMENT,))
+
+    @invariant()
+    def nobody_trains_while_a_model_is_measured(self) -> None:
+        rounds = self.bench.federation.rounds
+        if self.bench.federation.measuring.outstanding:
+            assert rounds.phase in (Phase.GATHERING, Phase.BETWEEN)
+            assert rounds.attempt is None
+
+    @invariant()
+    def nobody_measures_a_model_twice(self) -> None:
+        """Every report is stored, so not after a restart either."""
+        measured = [(event.round, event.auditor) for event in self.bench.all(Evaluated)]
+        assert len(set(measured)) == len(measured)
+
+    @invariant()
+    def only_what_is_due_is_measured(self) -> None:
+        assert all(self.scenario.evaluation.due(event.round, 12) for event in self.bench.all(Evaluated))
+
+    def everybody_answers(self) -> None:
+        self.all_that_are_there_measure()
+        super().everybody_answers()
+
+
+for machine in (AnyFederation, AnySurveyedFederation):
+    machine.TestCase.settings = settings(max_examples=100, stateful_step_count=30, deadline=None)
 TestAnyFederation = AnyFederation.TestCase
+TestAnySurveyedFederation = AnySurveyedFederation.TestCase

@@ -5,6 +5,7 @@ import hashlib
 import numpy as np
 
 from protocol.manifest import Manifest, Parameters, ParameterSpec
+from protocol.messages import BackdoorAccuracy, Interval, Measurement
 from protocol.scenario import Scenario
 from protocol.seeds import generator
 from protocol.split import ClassSplit
@@ -16,6 +17,12 @@ MANIFEST = Manifest(
     )
 )
 SPLIT = ClassSplit(train=("a", "b"), validation=("c",), test=("d",), backdoor=("e",), target=("f",))
+_INTERVAL = Interval(mean=0.5, ci95=0.1, episodes=10)
+MEASUREMENT = Measurement(
+    decision="linear", shot=5, adaptation_steps=50, backdoor_in_support=False, transductive=False,
+    main_accuracy=_INTERVAL,
+    backdoor_accuracy=BackdoorAccuracy(attack_train=_INTERVAL, attack_validation=_INTERVAL),
+)  # fmt: skip
 
 
 def scenario(**federation: object) -> Scenario:
@@ -28,18 +35,21 @@ def scenario(**federation: object) -> Scenario:
 
 
 def initial_parameters(scenario: Scenario) -> Parameters:
+    """None at all, where the scenario shares none."""
+    if scenario.model.shared == 0:
+        return values(scenario.federation.seed, manifest=Manifest(parameters=()))
     return values(scenario.federation.seed, "initial")
 
 
-def update(name: str, round_number: int) -> Parameters:
+def update(name: str, round_number: int, manifest: Manifest = MANIFEST) -> Parameters:
     """δ of a participant in a round, always the same."""
-    return values(0, name, round_number)
+    return values(0, name, round_number, manifest=manifest)
 
 
-def values(seed: int, *purpose: str | int) -> Parameters:
+def values(seed: int, *purpose: str | int, manifest: Manifest = MANIFEST) -> Parameters:
     draw = generator(seed, *purpose)
     return Parameters.from_arrays(
-        MANIFEST, {spec.name: draw.normal(size=spec.shape) for spec in MANIFEST.parameters}
+        manifest, {spec.name: draw.normal(size=spec.shape) for spec in manifest.parameters}
     )
 
 
@@ -57,6 +67,7 @@ def peer_of(name: str, connection: int = 0) -> bytes:
 
 __all__ = [
     "MANIFEST",
+    "MEASUREMENT",
     "SPLIT",
     "initial_parameters",
     "parameters_of",
