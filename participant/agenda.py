@@ -32,6 +32,11 @@ class Agenda:
         self._waiting: deque[Job] = deque()
         self._answer: tuple[Job, Send] | None = None  # the last result, for when it is asked for again
 
+    @property
+    def answered(self) -> str:
+        """What the coordinator's verdict is about: the kind of the last result."""
+        return "evaluation" if self._answer and isinstance(self._answer[0], EvaluateJob) else "update"
+
     def begin(self, build: BuildJob) -> Actions:
         """Another run: nothing of the one before is worth anything."""
         self._answer = None

@@ -146,14 +146,14 @@ class Conversation:
             case Train() | Evaluate():
                 return self._ordered(message, sent)
             case Accepted():
-                return [Note(f"{self._result}_accepted", {"round": message.round})]
+                return [Note(f"{self._agenda.answered}_accepted", {"round": message.round})]
             case Rejected():
                 fields = {
                     "round": message.round,
                     "reason": message.reason,
                     "detail": one_line(message.detail),
                 }
-                return [Note(f"{self._result}_rejected", fields, "warning")]
+                return [Note(f"{self._agenda.answered}_rejected", fields, "warning")]
             case Shutdown():
                 reason = one_line(message.reason)
                 note = Note("run_over", {"failed": message.failed, "reason": reason})
@@ -161,10 +161,6 @@ class Conversation:
                 return [note, Send(Leave(run=message.run, reason="the run is over")), *self._stop(error)]
             case Heartbeat():
                 return []
-
-    @property
-    def _result(self) -> str:
-        return "evaluation" if self._join.auditor else "update"
 
     def _welcomed(self, welcome: Welcome, now: float) -> Actions:
         self._heard = now
@@ -235,12 +231,17 @@ class Conversation:
         return []
 
     def _ordered(self, order: Train | Evaluate, parameters: Parameters | None) -> Actions:
-        fits = isinstance(order, Evaluate) == self._join.auditor
-        if self.phase is not Phase.READY or parameters is None or not fits:
+        if self.phase is not Phase.READY or parameters is None or not self._fits(order):
             return [_ignored(order.type, "unexpected", order.round)]
         if isinstance(order, Train):
             return self._agenda.train(TrainJob(order, parameters))
         return self._agenda.evaluate(EvaluateJob(order, parameters))
+
+    def _fits(self, order: Train | Evaluate) -> bool:
+        """An auditor never trains; a participant measures what it is asked for with a share of its own."""
+        if isinstance(order, Train):
+            return not self._join.auditor
+        return self._join.auditor == (order.share is None)
 
     # What the worker and the person say
 

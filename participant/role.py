@@ -28,4 +28,6 @@ class Role(ABC):
 
     @abstractmethod
     def evaluate(self, order: Evaluate, model: Parameters, cancelled: Cancelled) -> tuple[Measurement, ...]:
-        """Measure the model after ``order.round``; a function of scenario, data, round and model."""
+        """Measure the model after ``order.round``: a function of the scenario, the data, the order, ``model``
+        and, unless this is an auditor, what this participant kept in round ``order.previous``. It changes
+        nothing for the rounds that follow."""

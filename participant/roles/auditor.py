@@ -3,9 +3,8 @@
 import os
 import sys
 
-from participant.learning.attack_images import attack_classes, attack_images
-from participant.learning.evaluation import AuditData, check, measure
 from participant.role import Cancelled, Role
+from participant.roles.measuring import Measuring
 from participant.roles.setting import Setting
 from protocol.errors import RunFailed
 from protocol.manifest import Parameters
@@ -20,10 +19,7 @@ class Auditor(Role):
         self.setting = setting
         self.manifest = setting.manifest
         self.split = setting.split
-        bank = setting.bank((*setting.split.test, *attack_classes(setting.scenario, setting.split)))
-        attack = attack_images(setting.scenario, setting.split, bank)
-        self._data = AuditData(bank, setting.split.test, attack)
-        check(setting.scenario, self._data)  # not at the first measurement, hours later
+        self._measuring = Measuring.of(setting)  # what it lacks, it says now, not hours later
         # Episodes run side by side on a CPU; on an accelerator one stream is already its whole width.
         self._workers = _cores() if setting.device.type == "cpu" else 1
 
@@ -32,13 +28,7 @@ class Auditor(Role):
 
     def evaluate(self, order: Evaluate, model: Parameters, cancelled: Cancelled) -> tuple[Measurement, ...]:
         write_parameters(self.setting.network, model)
-        return measure(
-            self.setting.network,
-            self._data,
-            self.setting.scenario,
-            workers=self._workers,
-            cancelled=cancelled,
-        )
+        return self._measuring.measure(self._workers, cancelled)
 
 
 def _cores() -> int:

@@ -1,4 +1,4 @@
-"""A benign participant: one round of federated meta-training."""
+"""A benign participant: one round of federated meta-training; what the model does for it, if it is asked."""
 
 from typing import ClassVar
 
@@ -9,8 +9,8 @@ from participant.learning.attack_images import attack_classes, attack_images, re
 from participant.learning.images import ImageBank
 from participant.learning.private_state import PrivateState
 from participant.role import Cancelled, Role
+from participant.roles.measuring import Measuring
 from participant.roles.setting import Setting
-from protocol.errors import RunFailed
 from protocol.manifest import Parameters
 from protocol.messages import Evaluate, Measurement, Share, Train
 from protocol.models import read_parameters, write_parameters
@@ -29,6 +29,9 @@ class Benign(Role):
         self._holds_backdoor = self.is_benign and setting.scenario.attack.benign_hold_backdoor
         if self._holds_backdoor:
             held_beside(setting.bank(self.split.train[:1]), setting)  # lacking images, say so now
+        if setting.scenario.evaluation.by == "participants":
+            Measuring.of(setting)  # as above; the images are read again once they are needed
+        self._measuring: Measuring | None = None
         self._share: Share | None = None
         self._bank: ImageBank
         self._classes: tuple[str, ...]
@@ -45,7 +48,14 @@ class Benign(Role):
         return difference(read_parameters(self.setting.network, self.manifest), start, boost)
 
     def evaluate(self, order: Evaluate, model: Parameters, cancelled: Cancelled) -> tuple[Measurement, ...]:
-        raise RunFailed(f"{self.setting.name} was asked to evaluate round {order.round}, but is no auditor")
+        """With its own private part, as after ``order.previous``; each round puts back what it starts from,
+        so that training goes on as if nobody had asked."""
+        if self._measuring is None:
+            self._measuring = Measuring.of(self.setting)
+        self._private.restore(order.previous, keep_from=0)
+        write_parameters(self.setting.network, model)
+        # Several participants of a machine measure at once.
+        return self._measuring.measure(workers=1, cancelled=cancelled)
 
     def _bank_classes(self) -> tuple[str, ...]:
         """The classes of which this participant holds images."""

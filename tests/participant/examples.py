@@ -51,8 +51,9 @@ def train(round_number: int = 1, run: str = RUN) -> Train:
     return Train(run=run, round=round_number, share=Share(index=0, count=2), previous=0, keep_from=0)
 
 
-def evaluate(round_number: int = 1, run: str = RUN) -> Evaluate:
-    return Evaluate(run=run, round=round_number)
+def evaluate(round_number: int = 1, run: str = RUN, share: Share | None = None) -> Evaluate:
+    """For an auditor; with a share, for a participant that measures with its own private part."""
+    return Evaluate(run=run, round=round_number, share=share)
 
 
 def model(value: float = 0.0) -> Parameters:

@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from participant.actions import Action, Actions, Cancel, Note, Reconnect, Send, Start, Stop
 from participant.conversation import Conversation, Phase
-from participant.jobs import BuildJob, Built, Cancelled, Evaluated, Failed, Job, Outcome, Trained
+from participant.jobs import BuildJob, Built, Cancelled, Evaluated, Failed, Job, Outcome, Trained, TrainJob
 from protocol.errors import RunFailed, UsageProblem
 from protocol.messages import (
     Accepted,
@@ -18,6 +18,7 @@ from protocol.messages import (
     Refuse,
     RefuseReason,
     Rejected,
+    Share,
     Shutdown,
     Train,
     Update,
@@ -38,6 +39,7 @@ from tests.participant.examples import (
     welcome,
 )
 
+SHARE = Share(index=0, count=2)
 BUILT = Built(MANIFEST.digest, SPLIT, seconds=0.5, device="cpu")
 TRAINED = Trained(model(0.25), seconds=2.0)
 EVALUATED = Evaluated((measurement(),), seconds=3.0)
@@ -355,8 +357,31 @@ def test_an_auditor_answers_evaluations_in_turn() -> None:
     assert events(conversation.received(Accepted(run=RUN, round=20), None, 4.0)) == ["evaluation_accepted"]
 
 
+def test_a_participant_measures_when_it_is_asked_with_its_share() -> None:
+    conversation = ready()
+    job = job_of(conversation.received(train(9), model(), 1.0))
+    conversation.finished(job, TRAINED)
+    assert events(conversation.received(Accepted(run=RUN, round=9), None, 1.0)) == ["update_accepted"]
+    job = job_of(conversation.received(evaluate(9, share=SHARE), model(), 1.0))
+    report = EvaluationReport(run=RUN, round=9, seconds=3.0, measurements=(measurement(),))
+    assert sent(conversation.finished(job, EVALUATED)) == [report]
+    assert events(conversation.received(Accepted(run=RUN, round=9), None, 2.0)) == ["evaluation_accepted"]
+    job_of(conversation.received(train(10), model(), 3.0))
+
+
+def test_a_round_that_begins_ends_a_measurement() -> None:
+    conversation = ready()
+    job = job_of(conversation.received(evaluate(9, share=SHARE), model(), 1.0))
+    assert conversation.received(train(10), model(), 2.0) == [Cancel()]
+    actions = conversation.finished(job, Cancelled())
+    assert sent(actions) == []
+    assert isinstance(job_of(actions), TrainJob)
+
+
 def test_orders_that_are_not_for_this_participant_are_ignored() -> None:
     assert events(ready().received(evaluate(), model(), 1.0)) == ["message_ignored"]
+    mine = evaluate(share=SHARE)
+    assert events(ready(auditor=True).received(mine, model(), 1.0)) == ["message_ignored"]
     assert events(ready(auditor=True).received(train(), model(), 1.0)) == ["message_ignored"]
     assert events(calling().received(train(), model(), 1.0)) == ["message_ignored"]
 
@@ -407,7 +432,7 @@ MESSAGES: st.SearchStrategy[AnyMessage] = st.one_of(
     st.builds(welcome, RUNS, st.sampled_from([MANIFEST, OTHER_MANIFEST])),
     st.builds(lambda run: welcome(run), RUNS),
     st.builds(train, ROUNDS, RUNS),
-    st.builds(evaluate, ROUNDS, RUNS),
+    st.builds(evaluate, ROUNDS, RUNS, st.sampled_from([None, SHARE])),
     st.builds(lambda run, number: Accepted(run=run, round=number), RUNS, ROUNDS),
     st.builds(lambda run: Rejected(run=run, round=None, reason="late"), st.one_of(st.none(), RUNS)),
     st.builds(lambda run: Heartbeat(run=run), RUNS),
@@ -439,7 +464,7 @@ def test_whatever_happens_it_never_raises_and_answers_only_what_was_asked_since_
     conversation = calling(auditor, patience_s=60)
     now, parameters = 0.0, model()
     working: Job | None = None
-    asked: set[tuple[str, int]] = set()
+    asked: set[tuple[str, str, int]] = set()
 
     def happen(happening: object) -> list[Action]:
         nonlocal working, parameters
@@ -460,7 +485,8 @@ def test_whatever_happens_it_never_raises_and_answers_only_what_was_asked_since_
                 return conversation.finished(job, OUTCOMES[job.doing].get(how, failed))
             case Message() as message:
                 if isinstance(message, Train | Evaluate):
-                    asked.add((message.run, message.round))
+                    kind = "update" if isinstance(message, Train) else "evaluation"
+                    asked.add((kind, message.run, message.round))
                 if isinstance(message, Welcome) and conversation.phase is Phase.CALLING:
                     asked.clear()
                 return conversation.received(message, parameters, now)  # type: ignore[arg-type]
@@ -477,7 +503,7 @@ def test_whatever_happens_it_never_raises_and_answers_only_what_was_asked_since_
                     assert working is None, "one job at a time"
                     working = job
                 case Send(Update() | EvaluationReport() as answer):
-                    assert (answer.run, answer.round) in asked
-                    assert isinstance(answer, EvaluationReport) == auditor
+                    assert (answer.type, answer.run, answer.round) in asked
+                    assert not (auditor and isinstance(answer, Update))
                 case Stop():
                     assert conversation.phase is Phase.OVER
