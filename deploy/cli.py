@@ -19,6 +19,7 @@ SUBCOMMANDS = {
     "coordinator": ("coordinator.cli", "Start the coordinator of a federation."),
     "participant": ("participant.cli", "Take part in a federation."),
     "inspect": ("coordinator.reading.cli", "Read what happened in a run, or watch it."),
+    "report": ("coordinator.reading.report.cli", "Write figures, tables and a page about a run, or several."),
     "reproduce": ("deploy.study.cli", "Run the paper's experiments, and report what they say."),
     "data": ("participant.data.cli", "List, fetch and look at data sets."),
 }
