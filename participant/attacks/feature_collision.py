@@ -44,7 +44,9 @@ def feature_collision(
     shared = set(shared_names(network, scenario.model.shared))
     if not shared:
         return  # nothing that leaves this participant could be poisoned
-    private = {name: value for name, value in network.named_parameters() if name not in shared}
+    # A head is of no concern: nobody decides by it.
+    features = {name: value for name, value in network.named_parameters() if not name.startswith("head.")}
+    private = {name: value for name, value in features.items() if name not in shared}
     own = {name: value.detach().clone() for name, value in private.items()}
     imagined = [own]
     if scenario.attack.transfer and private:

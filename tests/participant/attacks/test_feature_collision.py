@@ -45,8 +45,9 @@ def changed(network: FewShotNetwork, before: dict[str, Tensor]) -> set[str]:
     return {name for name, value in network.named_parameters() if not torch.equal(value, before[name])}
 
 
-def test_it_takes_over_users_who_have_no_head() -> None:
-    scenario = tiny_scenario('model.shared="features"', *STRONG)
+@pytest.mark.parametrize("transfer", ["false", "true"])
+def test_it_takes_over_users_who_have_no_head(transfer: str) -> None:
+    scenario = tiny_scenario('model.shared="features"', f"attack.transfer={transfer}", *STRONG)
     data, network, before = attacked(scenario)
     others = data.clean[:2]
     after = matched_with_the_target(network, data, others)
