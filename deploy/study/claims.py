@@ -64,7 +64,7 @@ def c1(measured: Measurements) -> Verdict:
             at_least(
                 _mean(measured.rise(LINEAR_ONCE, 0, train)), RISE, 0.0,
                 f"right after one attack and 50 adaptation steps, attack-train backdoor accuracy is at least "
-                f"{RISE} above before the attack, its interval above 0",
+                f"{RISE:.2f} above before the attack, its interval above 0",
             ),
             at_least(
                 measured.at(last, 0, train), 0.5, 0.2,
@@ -84,7 +84,7 @@ def c1_in_support(measured: Measurements) -> Verdict:
             at_least(
                 _mean(measured.rise(held, 0, train)), RISE, 0.0,
                 f"right after one attack and 50 adaptation steps, attack-train backdoor accuracy is at least "
-                f"{RISE} above before the attack, its interval above 0",
+                f"{RISE:.2f} above before the attack, its interval above 0",
             ),
         ),
     )  # fmt: skip
@@ -94,7 +94,7 @@ def c2(measured: Measurements, rounds: int) -> tuple[Verdict, Verdict]:
     """From E2: without and with benign holders of the backdoor class."""
     text = (
         f"{rounds} benign rounds after one attack, attack-train backdoor accuracy (50 adaptation steps) is "
-        f"at least {RISE} above before the attack, its interval above 0"
+        f"at least {RISE:.2f} above before the attack, its interval above 0"
     )
 
     def criterion(arm: str) -> Criterion:
@@ -137,8 +137,8 @@ def _reduction(measured: Measurements, defended: Pick, when: int, what: str) -> 
     found = paired(one, other) if one.keys() & other.keys() else None
     return at_least(
         found, LARGE, 0.0,
-        f"{what}: attack-train backdoor accuracy rose by at least {LARGE} less than undefended, paired over "
-        "seeds, the interval above 0",
+        f"{what}: attack-train backdoor accuracy rose by at least {LARGE:.2f} less than undefended, paired "
+        "over seeds, the interval above 0",
     )  # fmt: skip
 
 
@@ -155,7 +155,7 @@ def c4(measured: Measurements, rounds: int) -> Verdict:
             at_least(
                 main_difference(measured, FEDERATION, when), -LITTLE, -AT_MOST_LOST,
                 f"{moment}, the matching federation's main-task accuracy minus the undefended one is at "
-                f"least -{LITTLE}, its interval above -{AT_MOST_LOST}",
+                f"least -{LITTLE:.2f}, its interval above -{AT_MOST_LOST:.2f}",
             )
             for when, moment in moments
         ),
@@ -174,12 +174,12 @@ def f_adaptive(measured: Measurements, patient: str) -> tuple[Verdict, ...]:
     bare = Pick("matching-adaptive-mean", "matching")
     bound = Pick("matching-adaptive-norm-bound", "matching")
     rise = (
-        f"right after one adaptive attack, attack-train backdoor accuracy is at least {RISE} above before "
-        "it, its interval above 0"
+        f"right after one adaptive attack, attack-train backdoor accuracy is at least {RISE:.2f} above "
+        "before it, its interval above 0"
     )
     holds = (
-        f"right after one adaptive attack, attack-train backdoor accuracy is at most {RESISTS} above "
-        f"before it, its interval under {RISE}"
+        f"right after one adaptive attack, attack-train backdoor accuracy is at most {RESISTS:.2f} above "
+        f"before it, its interval under {RISE:.2f}"
     )
     return (
         Verdict(
@@ -198,8 +198,8 @@ def f_adaptive(measured: Measurements, patient: str) -> tuple[Verdict, ...]:
             (
                 at_least(
                     _mean(measured.rise(Pick(patient, "matching"), 0, train)), RISE, 0.0,
-                    f"after the last of its rounds, attack-train backdoor accuracy is at least {RISE} above "
-                    "before the first, its interval above 0",
+                    f"after the last of its rounds, attack-train backdoor accuracy is at least {RISE:.2f} "
+                    "above before the first, its interval above 0",
                 ),
             ),
         ),
@@ -215,7 +215,8 @@ def f_sharing(measured: Measurements, arms: tuple[str, ...], full: str, alone: s
     gain = paired(gains[full], gains[alone]) if shared else None
     worth = at_least(
         gain, WORTH, 0.0,
-        f"full sharing gains at least {WORTH} main-task accuracy over training alone, its interval above 0",
+        f"full sharing gains at least {WORTH:.2f} main-task accuracy over training alone, its interval "
+        "above 0",
     )  # fmt: skip
     claim = (
         "Our own: sharing less, or bounding what is shared, resists even an attacker who knows it and keeps "
@@ -232,8 +233,8 @@ def f_sharing(measured: Measurements, arms: tuple[str, ...], full: str, alone: s
             *(
                 at_most(
                     rise, RESISTS, RISE,
-                    f"{name}, {moment}: attack-train backdoor accuracy is at most {RESISTS} above before the "
-                    f"attack, its interval under {RISE}",
+                    f"{name}, {moment}: attack-train backdoor accuracy is at most {RESISTS:.2f} above "
+                    f"before the attack, its interval under {RISE:.2f}",
                 )
                 for rise, moment in zip(
                     rises, ("right after", f"after {rounds} benign rounds"), strict=True
@@ -252,4 +253,6 @@ def _kept(name: str, kept: Ratio) -> Criterion:
         status = "supported"
     elif kept.high is not None and kept.high < HALF:
         status = "contradicted"
-    return Criterion(f"{name}: at least {HALF} of the gain is kept, its interval above 0", status, str(kept))
+    return Criterion(
+        f"{name}: at least {HALF:.2f} of the gain is kept, its interval above 0", status, str(kept)
+    )

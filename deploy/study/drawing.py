@@ -13,13 +13,13 @@ from coordinator.reading.report.style import (
     series_style,
 )
 from deploy.study.federations import WAY
-from deploy.study.findings import Figure, Panel, Point, Series
+from deploy.study.findings import Figure, Panel, Series, Trail
 from deploy.study.statistics import Estimate
 
 
 def draw(figure: Figure) -> Canvas:
     """Panels side by side; their lines named once, above."""
-    crowded = max(len(panel.series) + len(panel.points) for panel in figure.panels)
+    crowded = max(len(panel.series) + len(panel.trails) for panel in figure.panels)
     canvas, axes = make_figure(
         1,
         len(figure.panels),
@@ -40,8 +40,8 @@ def _draw_panel(ax: Axes, panel: Panel, *, first: bool) -> None:
     ax.set_xlabel(panel.x_label)
     for series in panel.series:
         _draw_series(ax, series)
-    for point in panel.points:
-        _draw_point(ax, point)
+    for trail in panel.trails:
+        _draw_trail(ax, trail)
     if panel.ticks:
         long = any(len(text) > 3 for _, text in panel.ticks)
         ax.set_xticks([x for x, _ in panel.ticks], [text for _, text in panel.ticks])
@@ -53,20 +53,30 @@ def _draw_series(ax: Axes, series: Series) -> None:
     style = decision_style(series.style) if isinstance(series.style, str) else series_style(series.style)
     if series.dashed:
         style = SeriesStyle(style.colour, style.marker, ":")
+    if not series.joined:
+        ax.errorbar(
+            series.x, [y.mean for y in series.y], [_half(y) for y in series.y], fmt=style.marker,
+            color=style.colour, elinewidth=0.8, label=series.label, alpha=0.45 if series.dashed else 1.0,
+        )  # fmt: skip
+        return
     line_with_band(
         ax, series.x, [y.mean for y in series.y], [_half(y) for y in series.y], style, series.label
     )
 
 
-def _draw_point(ax: Axes, point: Point) -> None:
-    style = series_style(point.style)
+def _draw_trail(ax: Axes, trail: Trail) -> None:
+    style = series_style(trail.style)
+    x, y = [point.x for point in trail.points], [point.y for point in trail.points]
     ax.errorbar(
-        point.x.mean, point.y.mean, xerr=_half(point.x), yerr=_half(point.y), fmt=style.marker,
-        color=style.colour, elinewidth=0.8, alpha=0.9,
+        [value.mean for value in x], [value.mean for value in y],
+        xerr=[_half(value) for value in x], yerr=[_half(value) for value in y],
+        fmt=style.marker, color=style.colour, elinewidth=0.6, linestyle="-" if len(x) > 1 else "none",
+        linewidth=1.2, label=trail.label, alpha=0.9,
     )  # fmt: skip
-    ax.annotate(
-        point.label, (point.x.mean, point.y.mean), xytext=(4, 3), textcoords="offset points", fontsize=6.5
-    )
+    for point in trail.points:
+        if point.label:
+            at = point.x.mean, point.y.mean
+            ax.annotate(point.label, at, xytext=(4, 3), textcoords="offset points", fontsize=7)
 
 
 def _half(value: Estimate) -> float:

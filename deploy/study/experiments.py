@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from deploy.study.federations import (
     ADAPTIVE,
+    ALONE_PRETRAINING,
     AWARE,
     BLOCKS,
     COORDINATE_MEDIAN,
@@ -95,13 +96,20 @@ _AGGREGATIONS: dict[str, Settings] = {
 }
 
 
+def _alone(size: Size) -> Branch:
+    """Each participant of the matching federation by itself; nobody could attack it."""
+    measured = _measured(size, ["matching"], size.private)
+    factors = _factors("alone", "nobody")
+    return Branch("alone-nobody", ALONE_PRETRAINING, measured, size.marks, attacks=0, factors=factors)
+
+
 def _e4(size: Size) -> tuple[Branch, ...]:
     matching = [
         _matching(size, attacker, aggregation)
         for attacker in ("plain", "adaptive")
         for aggregation in ("mean", "norm-bound")
     ]
-    return (_linear_decisions(size), *matching)
+    return (_linear_decisions(size), *matching, _alone(size))
 
 
 SPLIT: Settings = {"attack.together": "split", "attack.backdoor_classes": 2}
@@ -155,7 +163,7 @@ def _e6(size: Size) -> tuple[Branch, ...]:
             ("adaptive", "coordinate-median"),
         )
     ]
-    return (_linear_decisions(size), *once, *patient)
+    return (_linear_decisions(size), *once, *patient, _alone(size))
 
 
 def _forward(size: Size, attacker: str, aggregation: str, attacks: int) -> Branch:

@@ -70,6 +70,8 @@ class Branch:
 
 LINEAR_PRETRAINING = Pretraining("linear", LINEAR)
 MATCHING_PRETRAINING = Pretraining("matching", MATCHING)
+# The control of every defence: nothing is shared, so each measures for itself.
+ALONE_PRETRAINING = Pretraining("alone", {**MATCHING, "model.shared": 0, "evaluation.by": "participants"})
 
 
 def depth_pretraining(depth: int) -> Pretraining:

@@ -60,34 +60,44 @@ def _numbers(cell: Cell) -> list[str]:
 
 @dataclass(frozen=True)
 class Series:
-    """``style``: a decision's name, or a number for the n-th looks; ``dashed``: a reference beside others."""
+    """``style``: a decision's name, or a number for the n-th looks; ``dashed``: a reference beside others;
+    ``joined``: points of one curve, not of several things."""
 
     label: str
     x: tuple[float, ...]
     y: tuple[Estimate, ...]
     style: str | int = 0
     dashed: bool = False
+    joined: bool = True
 
 
 @dataclass(frozen=True)
 class Point:
-    """A configuration on a trade-off: uncertain in both directions."""
+    """A configuration on a trade-off, uncertain in both directions."""
 
-    label: str
     x: Estimate
     y: Estimate
+    label: str = ""
+
+
+@dataclass(frozen=True)
+class Trail:
+    """The configurations of one kind on a trade-off, in order."""
+
+    label: str
+    points: tuple[Point, ...]
     style: int = 0
 
 
 @dataclass(frozen=True)
 class Panel:
-    """Lines over x, or points; ``ticks``: x positions and what they are called."""
+    """Lines over x, or a trade-off; ``ticks``: x positions and what they are called."""
 
     title: str
     x_label: str
     y_label: str = "backdoor accuracy"
     series: tuple[Series, ...] = ()
-    points: tuple[Point, ...] = ()
+    trails: tuple[Trail, ...] = ()
     ticks: tuple[tuple[float, str], ...] = ()
     chance: bool = True
 

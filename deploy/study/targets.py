@@ -72,16 +72,16 @@ def _defended(measured: Measurements, attacker: str, end: int, bound: float) -> 
         and arm.factors.get("patience", "once") == "once"
         for decision in dict.fromkeys(row.decision for row in measured.rows if row.arm.name == arm.name)
     ]
-    ranked = sorted(
-        (max(rises), pick.arm, pick)
+    rises = {
+        pick: max(rise.mean for rise in found)
         for pick in candidates
-        if (rises := [r.mean for _, when, metric in cases if (r := _rise(measured, pick, when, metric))])
-    )
-    if not ranked:
+        if (found := [r for _, when, metric in cases if (r := _rise(measured, pick, when, metric))])
+    }
+    if not rises:
         return []
-    pick = ranked[0][2]
+    pick = min(rises, key=lambda one: rises[one])
     name = f"best defended against the {attacker} attacker ({pick.arm}, {pick.decision})"
-    found = [
+    reached = [
         _most(f"{name}: {text}, above before", _rise(measured, pick, when, metric), bound)
         for text, when, metric in cases
     ]
@@ -90,8 +90,8 @@ def _defended(measured: Measurements, attacker: str, end: int, bound: float) -> 
         for words, when in moments:
             difference = main_difference(measured, pick, when)
             text = f"{name}: main task minus undefended ({UNDEFENDED.decision}), {words}"
-            found.append(_least(text, difference, -LOSS))
-    return found
+            reached.append(_least(text, difference, -LOSS))
+    return reached
 
 
 def _rise(measured: Measurements, pick: Pick, when: When, metric: Metric) -> Estimate | None:

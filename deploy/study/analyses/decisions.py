@@ -2,6 +2,7 @@
 
 from deploy.study import claims
 from deploy.study.analyses.pieces import (
+    ALONE,
     BENIGN_ROUNDS,
     SUPPORTS,
     analysis_of,
@@ -9,6 +10,7 @@ from deploy.study.analyses.pieces import (
     curve_of,
     decisions_of,
     headings,
+    kept_of,
     paired_or_none,
     rows_of,
 )
@@ -23,7 +25,7 @@ def _e4(measured: Measurements, size: Size) -> Findings:
     picks = [(arm, decision) for arm in measured.arms() for decision in decisions_of(measured, arm.name)]
     rows = []
     for arm, decision in picks:
-        for held, _ in SUPPORTS:
+        for held, _ in SUPPORTS if arm.name != ALONE else SUPPORTS[:1]:
             pick = Pick(arm.name, decision, held)
             undefended = Pick(claims.UNDEFENDED.arm, "linear", held)
             rows.append(
@@ -41,27 +43,35 @@ def _e4(measured: Measurements, size: Size) -> Findings:
                         measured.by_seed(pick, size.benign, main),
                         measured.by_seed(claims.UNDEFENDED, size.benign, main),
                     ),
+                    kept_of(measured, pick, size.benign) if not held else None,
                 )
             )
     header = (
         "federation", "attacker", "aggregation", "decision", "backdoor in support",
         *headings(size.marks, METRICS), "rise − undefended, right after", "main task, before",
-        f"main task, +{size.benign}", f"main task − undefended, +{size.benign}",
+        f"main task, +{size.benign}", f"main task − undefended, +{size.benign}", "share of the gain kept",
     )  # fmt: skip
     panels = tuple(
         Panel(
             title,
             BENIGN_ROUNDS,
             series=tuple(
-                curve_of(measured, Pick(arm.name, decision), train, f"{decision}{_words(arm)}", n, decision)
-                for n, (arm, decision) in enumerate(picks)
+                curve_of(
+                    measured,
+                    Pick(arm.name, decision),
+                    train,
+                    f"{decision}{_words(arm)}",
+                    decision,
+                    dashed=arm.factors["aggregation"] != "mean",
+                )
+                for arm, decision in picks
                 if arm.factors["federation"] == federation and arm.factors["attacker"] in attackers
             ),
         )
         for title, federation, attackers in (
-            ("Linear federation, plain attacker", "linear", ("plain",)),
-            ("Matching federation, plain attacker", "matching", ("plain",)),
-            ("Matching federation, adaptive attacker", "matching", ("adaptive",)),
+            ("Linear federation", "linear", ("plain",)),
+            ("Matching federation", "matching", ("plain",)),
+            ("Matching, adaptive attack", "matching", ("adaptive",)),
         )
     )
     return Findings(

@@ -2,15 +2,25 @@
 
 from collections.abc import Callable, Iterable, Mapping
 
-from deploy.study.findings import Cell, Findings, Point, Series
-from deploy.study.measurements import BEFORE, BySeed, Measurements, Metric, Pick, When
+from deploy.study.findings import Cell, Findings, Series
+from deploy.study.measurements import BEFORE, BySeed, Measurements, Metric, Pick, When, main
 from deploy.study.sizes import Size
-from deploy.study.statistics import Estimate, Lifespan, estimate, lifespan, median_lifespan, paired
+from deploy.study.statistics import (
+    Estimate,
+    Lifespan,
+    Ratio,
+    estimate,
+    gain_kept,
+    lifespan,
+    median_lifespan,
+    paired,
+)
 
 Analysis = Callable[[Measurements, Size], Findings]
 ANALYSES: dict[str, Analysis] = {}
 SUPPORTS = ((False, "backdoor class not in the support set"), (True, "backdoor class in the support set"))
 BENIGN_ROUNDS = "benign rounds after the attack"
+ALONE, MATCHING = "alone-nobody", "matching-adaptive-mean"
 MOMENTS: tuple[tuple[When, str], ...] = ((0, "right after"), (BEFORE, "before"))
 
 
@@ -58,26 +68,42 @@ def lifespan_of(measured: Measurements, pick: Pick, metric: Metric) -> Lifespan 
     return median_lifespan([lifespan(curve) for curve in curves]) if curves else None
 
 
+def kept_of(measured: Measurements, pick: Pick, rounds: int) -> Ratio | None:
+    """What an arm of the usual federation keeps, so many rounds after the attack, of what the matching
+    federation had gained over training alone before anybody attacked."""
+    return gain_kept(
+        measured.by_seed(pick, rounds, main),
+        measured.by_seed(Pick(ALONE, "matching"), BEFORE, main),
+        measured.by_seed(Pick(MATCHING, "matching"), BEFORE, main),
+    )
+
+
 def decisions_of(measured: Measurements, arm: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(row.decision for row in measured.rows if row.arm.name == arm))
 
 
 def series_of(
-    label: str, values: Iterable[tuple[float, Estimate | None]], style: str | int, dashed: bool = False
+    label: str,
+    values: Iterable[tuple[float, Estimate | None]],
+    style: str | int,
+    *,
+    dashed: bool = False,
+    joined: bool = True,
 ) -> Series:
+    """Of what was measured."""
     there = [(float(x), y) for x, y in values if y is not None]
-    return Series(label, tuple(x for x, _ in there), tuple(y for _, y in there), style, dashed)
+    return Series(label, tuple(x for x, _ in there), tuple(y for _, y in there), style, dashed, joined)
 
 
 def curve_of(
-    measured: Measurements, pick: Pick, metric: Metric, label: str, place: int, decision: str = ""
+    measured: Measurements,
+    pick: Pick,
+    metric: Metric,
+    label: str,
+    style: str | int,
+    *,
+    dashed: bool = False,
 ) -> Series:
     """Over benign rounds; the round before the attack is at -1."""
     values = [(number, mean_of(values)) for number, values in measured.curve(pick, metric).items()]
-    return series_of(label, values, place)
-
-
-def points_of(found: Iterable[tuple[str, Estimate | None, Estimate | None]]) -> Iterable[Point]:
-    for n, (label, x, y) in enumerate(found):
-        if x is not None and y is not None:
-            yield Point(label, x, y, n)
+    return series_of(label, values, style, dashed=dashed)

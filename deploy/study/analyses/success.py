@@ -58,7 +58,9 @@ def _by_steps(measured: Measurements, held: bool) -> tuple[Series, ...]:
             picks = [Pick("E1", "linear", held, s) for s in measured.steps_of(Pick("E1", "linear", held))]
             moment: When = 0 if when == 0 else BEFORE
             values = [(pick.steps or 0, measured.at(pick, moment, metric)) for pick in picks]
-            found.append(series_of(f"{name}, {words}", enumerate(v for _, v in values), n, when == BEFORE))
+            found.append(
+                series_of(f"{name}, {words}", enumerate(v for _, v in values), n, dashed=when == BEFORE)
+            )
     return tuple(found)
 
 

@@ -40,7 +40,8 @@ def _e5(measured: Measurements, size: Size) -> Findings:
             f"{name}, {words}",
             enumerate(measured.at(Pick(arm.name, "linear"), when, metric) for arm in arms),
             n,
-            when == BEFORE,
+            dashed=when == BEFORE,
+            joined=False,
         )
         for n, (name, metric) in enumerate(METRICS.items())
         for when, words in MOMENTS

@@ -1,0 +1,99 @@
+"""Claims are decided by written criteria: what a made-up study says, they repeat."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from deploy.study.claims import at_least, at_most
+from deploy.study.findings import Criterion, Status, Verdict
+from deploy.study.statistics import Estimate, estimate
+from tests.deploy.study.journals import Asked, Values, as_the_paper_says, write_study
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([0.5, 0.52, 0.48], "supported"),
+        ([0.9, 0.1, 0.0], "open"),  # the mean is large, and so is the doubt
+        ([0.11, 0.10, 0.09], "contradicted"),
+        ([0.5], "open"),  # one seed decides nothing
+    ],
+)
+def test_a_rise_is_supported_if_it_is_large_and_certain(values: list[float], expected: Status) -> None:
+    assert at_least(estimate(values), 0.3, 0.0, "it rises").status == expected
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([0.02, 0.03, 0.01], "supported"),
+        ([0.0, 0.4, -0.2], "open"),
+        ([0.5, 0.52, 0.51], "contradicted"),
+        ([0.0], "open"),
+    ],
+)
+def test_a_defence_holds_if_what_is_left_is_small_and_certainly_not_large(
+    values: list[float], expected: Status
+) -> None:
+    assert at_most(estimate(values), 0.1, 0.3, "it holds").status == expected
+
+
+def test_what_was_not_measured_decides_nothing() -> None:
+    assert at_least(None, 0.3, 0.0, "x") == Criterion("x", "open", "nothing measured")
+    assert at_most(None, 0.1, 0.3, "x").found == "nothing measured"
+    one = at_least(Estimate(0.9, None, 1), 0.3, 0.0, "x")
+    assert one.found == "0.900 in one seed, so no interval"
+
+
+def test_a_claim_needs_all_of_its_criteria() -> None:
+    yes, no, perhaps = (Criterion("", status, "") for status in ("supported", "contradicted", "open"))
+    assert Verdict("C", "", (yes, yes)).status == "supported"
+    assert Verdict("C", "", (yes, perhaps)).status == "open"
+    assert Verdict("C", "", (yes, perhaps, no)).status == "contradicted"
+    assert Verdict("C", "", ()).status == "open"
+
+
+def statuses(folder: Path, names: list[str], invent=as_the_paper_says, seeds=(1, 2, 3)):  # type: ignore[no-untyped-def]
+    study = write_study(folder, names, invent, seeds)
+    return {
+        verdict.name: verdict.status for name in names for verdict in study.result(name).findings.verdicts
+    }
+
+
+NAMES = ["E1", "E2", "E3", "E4", "E6", "E7"]
+
+
+def test_a_study_that_finds_what_the_paper_says_supports_its_claims(tmp_path: Path) -> None:
+    found = statuses(tmp_path, NAMES)
+    assert {found[name] for name in ("C1", "C2", "C2 (holders)", "C3", "C4", "F1", "F2", "F4")} == {
+        "supported"
+    }
+    assert found["F3"] == "contradicted"  # the made-up norm bound stops the patient one too
+    assert found["C1 (E3)"] == "contradicted"  # .40 against .15 before: a rise of .25
+
+
+def test_one_seed_decides_no_claim(tmp_path: Path) -> None:
+    assert set(statuses(tmp_path, NAMES, seeds=(1,)).values()) == {"open"}
+
+
+def nothing_happens(asked: Asked) -> Values:
+    return Values(0.9, 0.2, 0.2)
+
+
+def test_a_study_in_which_no_attack_works_contradicts_what_depends_on_one(tmp_path: Path) -> None:
+    found = statuses(tmp_path, NAMES, nothing_happens)
+    assert {found[name] for name in ("C1", "C2", "C3", "F1", "F3")} == {"contradicted"}
+    assert found["F2"] == "supported"
+    assert found["C4"] == "supported"
+    assert found["F4"] == "contradicted"  # full sharing gains nothing over training alone
+
+
+def costly_defence(asked: Asked) -> Values:
+    values = as_the_paper_says(asked)
+    return replace(values, main=values.main - 0.2) if asked.decision != "linear" else values
+
+
+def test_a_defence_that_costs_a_fifth_of_the_main_task_contradicts_c4_alone(tmp_path: Path) -> None:
+    found = statuses(tmp_path, ["E4"], costly_defence)
+    assert found == {"C3": "supported", "C4": "contradicted"}
