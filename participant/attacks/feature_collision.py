@@ -20,8 +20,7 @@ from participant.learning.inner_loop import adam
 from participant.learning.matching import leave_one_out_loss, matching_log_probabilities
 from participant.role import Cancelled, WorkCancelled
 from protocol.models import shared_names
-from protocol.models.conv4 import draw_weights
-from protocol.models.network import FewShotNetwork
+from protocol.models.network import FewShotNetwork, draw_weights
 from protocol.scenario import Scenario
 
 CONTINUATIONS = 8  # private parts of users that a transferring attacker imagines
