@@ -15,7 +15,10 @@ from typing import Any
 import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.ticker import MaxNLocator
 
 WIDTH = 7.2  # inches: one column of the page
 PANEL_HEIGHT = 2.5
@@ -134,13 +137,14 @@ def make_figure(
     return figure, [list(row) for row in axes]
 
 
-def fraction_axis(ax: Axes, label: str = "", way: int | None = None) -> None:
-    """A y axis for fractions, 0 to 1; with ``way`` = K the line of chance, 1/K."""
+def fraction_axis(ax: Axes, label: str = "", way: int | None = None, *, named: bool = True) -> None:
+    """A y axis for fractions, 0 to 1; with ``way`` = K the line of chance, 1/K, ``named`` so."""
     ax.set_ylim(-0.03, 1.03)
     ax.set_yticks([0.0, 0.2, 0.4, 0.6, 0.8, 1.0])
     ax.set_ylabel(label)
     if way:
         ax.axhline(1 / way, color=MUTED, linewidth=1.0, linestyle=(0, (4, 3)), zorder=1)
+    if way and named:
         ax.annotate(
             f"chance, 1/{way}",
             (1.0, 1 / way),
@@ -178,22 +182,31 @@ def line_with_band(
     ax.plot(x, mean, **style.kwargs, label=label, markeredgewidth=0)
 
 
-def mark_attacks(ax: Axes, rounds: Sequence[int], *, named: bool = True) -> None:
-    """The rounds of an attack: a line each, neighbours as one span; ``named`` says so above the first."""
+def round_axis(ax: Axes, ticks: int = 8, label: str = "round") -> None:
+    """An x axis of round numbers: whole and round ones."""
+    ax.xaxis.set_major_locator(MaxNLocator(ticks, steps=[1, 2, 5, 10], integer=True))
+    ax.set_xlabel(label)
+
+
+def mark_attacks(ax: Axes, rounds: Sequence[int], *, named: bool = True, below: bool = False) -> None:
+    """The rounds of an attack: a line each, neighbours as one span; ``named`` says so beside the first, at
+    the top or ``below``. To be called when all else is drawn, since that decides on which side."""
     for first, last in runs_of(rounds):
         if last > first:
             ax.axvspan(first - 0.5, last + 0.5, color=ATTACK, alpha=0.12, linewidth=0, zorder=0)
         else:
             ax.axvline(first, color=ATTACK, linewidth=1.1, linestyle=(0, (2, 2)), zorder=1)
     if rounds and named:
+        left, right = ax.get_xlim()
+        crowded = min(rounds) > left + 0.8 * (right - left)
         ax.annotate(
             "attack" if len(rounds) == 1 else f"{len(rounds)} attack rounds",
-            (min(rounds), 1.0),
+            (min(rounds), 0.0 if below else 1.0),
             xycoords=("data", "axes fraction"),
-            xytext=(3, -2),
+            xytext=(-3 if crowded else 3, 2 if below else -2),
             textcoords="offset points",
-            ha="left",
-            va="top",
+            ha="right" if crowded else "left",
+            va="bottom" if below else "top",
             fontsize=7.5,
             color=ATTACK,
         )
@@ -216,17 +229,28 @@ def legend_above(figure: Figure, axes: Sequence[Axes], columns: int = 4) -> None
     for ax in axes:
         for handle, label in zip(*ax.get_legend_handles_labels(), strict=True):
             found.setdefault(label, handle)
-    if found:
-        figure.legend(
-            list(found.values()), list(found), loc="outside upper left", ncols=min(columns, len(found)),
-            borderaxespad=0.2, handlelength=1.8, columnspacing=1.6,
-        )  # fmt: skip
+    if not found:
+        return
+    legend = figure.legend(
+        list(found.values()), list(found), loc="outside upper left", ncols=min(columns, len(found)),
+        borderaxespad=0.2, handlelength=1.8, columnspacing=1.6,
+    )  # fmt: skip
+    for shown in legend.legend_handles:
+        if isinstance(shown, PathCollection):  # dots may be tiny where there are many
+            shown.set_sizes([28.0])
+            shown.set_alpha(0.9)
+
+
+def literal(text: str) -> str:
+    """A foreign text as a label: matplotlib reads ``$`` as mathematics, and leaves what begins with ``_`` out
+    of a legend."""
+    return f"{' ' if text.startswith('_') else ''}{text}".replace("$", r"\$")
 
 
 def save_figure(figure: Figure, stem: str, directory: Path) -> tuple[Path, Path]:
     """Write ``stem.png`` and ``stem.svg``; without dates or versions in them. Raises ``OSError``."""
     paths = directory / f"{stem}.png", directory / f"{stem}.svg"
-    matplotlib.rcParams.update(STYLE)
+    _settle(figure)
     figure.savefig(paths[0], dpi=PNG_DPI, metadata={"Software": None})
     # Letters as outlines: a file on its own looks the same wherever it is opened.
     with matplotlib.rc_context({"svg.fonttype": "path"}):
@@ -237,13 +261,21 @@ def save_figure(figure: Figure, stem: str, directory: Path) -> tuple[Path, Path]
 def inline_svg(figure: Figure, stem: str) -> str:
     """The figure as an ``<svg>`` element for a page: transparent, its letters the page's own, its colours CSS
     variables (``--fig-1f2328``, light by default), its identifiers prefixed by ``stem``, unique in a page."""
-    matplotlib.rcParams.update(STYLE)
+    _settle(figure)
     output = io.StringIO()
     with matplotlib.rc_context({"svg.fonttype": "none"}):
         figure.savefig(
             output, format="svg", dpi=PNG_DPI, transparent=True, metadata={"Date": None, "Creator": None}
         )
     return for_page(output.getvalue(), stem)
+
+
+def _settle(figure: Figure) -> None:
+    """Lay the panels out once, since that takes longer than drawing them."""
+    matplotlib.rcParams.update(STYLE)
+    if isinstance(figure.get_layout_engine(), ConstrainedLayoutEngine):
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")
 
 
 def for_page(svg: str, stem: str) -> str:
