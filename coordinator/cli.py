@@ -32,6 +32,14 @@ def coordinator() -> None:
 )
 @click.option("--resume", is_flag=True, help="Go on with the run in --run-dir from its newest checkpoint.")
 @click.option(
+    "--from",
+    "origin",
+    metavar="CHECKPOINT",
+    envvar="FEDMETA_COORDINATOR_START_FROM",
+    help="Begin with the model, the round number and the participants of a checkpoint: its file, "
+    "a run directory (its newest), or RUN_DIR:ROUND.",
+)
+@click.option(
     "--set",
     "overrides",
     multiple=True,
@@ -47,6 +55,7 @@ def start(
     bind: str,
     run_dir: Path,
     resume: bool,
+    origin: str | None,
     overrides: tuple[str, ...],
     parent: int | None,
 ) -> None:
@@ -62,6 +71,7 @@ def start(
         bind=bind,
         run_dir=run_dir,
         resume=resume,
+        origin=origin,
         parent=parent,
     )
     if serve(settings) is Outcome.INTERRUPTED:

@@ -48,7 +48,7 @@ class RunDirectory:
 
     @property
     def holds_run(self) -> bool:
-        return self.journal.exists() or self.checkpoints.exists()
+        return self.journal.exists() or any(self.checkpoints.glob("round-*.json"))
 
     def claim(self, scenario: Scenario) -> None:
         """For a new run. Raises :class:`UsageProblem` when there is one already."""

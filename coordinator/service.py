@@ -1,4 +1,5 @@
-"""From the command line's settings to a running daemon: new, or going on from the newest checkpoint."""
+"""From the command line's settings to a running daemon: new, with the model of another run, or going on from
+the newest checkpoint."""
 
 import contextlib
 import platform
@@ -15,13 +16,21 @@ from coordinator.aggregation import AGGREGATIONS, MOST_UPDATES
 from coordinator.checkpoints import CheckpointStore
 from coordinator.daemon import Daemon, Outcome
 from coordinator.federation import Federation
-from coordinator.journal import CheckpointDamaged, Journal, RunCompleted, RunResumed, RunStarted
+from coordinator.journal import (
+    CheckpointDamaged,
+    CheckpointWritten,
+    Journal,
+    RunCompleted,
+    RunResumed,
+    RunStarted,
+)
+from coordinator.origin import Origin, open_origin
 from coordinator.run_dir import RunDirectory
 from coordinator.state import FederationState
 from coordinator.wakeup import Wakeup
 from protocol.addresses import parse_address
 from protocol.errors import RunFailed, UsageProblem
-from protocol.files import remove_temporary
+from protocol.files import remove_temporary, write_whole
 from protocol.logs import open_log
 from protocol.manifest import Parameters
 from protocol.messages import PROTOCOL_VERSION
@@ -33,13 +42,15 @@ InitialParameters = Callable[[Scenario], Parameters]
 
 @dataclass(frozen=True)
 class Settings:
-    """``name`` is what the scenario is called in the journal; ``parent``: end when it is no longer that."""
+    """``name`` is what the scenario is called in the journal; ``origin``: the checkpoint that a new run
+    begins with, as in :func:`coordinator.origin.open_origin`; ``parent``: end when it is no longer that."""
 
     scenario: Scenario
     name: str
     bind: str
     run_dir: Path
     resume: bool = False
+    origin: str | None = None
     parent: int | None = None
     console: bool = True
 
@@ -60,19 +71,28 @@ def serve(settings: Settings, initial_parameters: InitialParameters = from_model
     if settings.scenario.federation.selected > MOST_UPDATES:
         raise UsageProblem(f"federation.selected must be at most {MOST_UPDATES}")
     AGGREGATIONS.get(settings.scenario.federation.aggregation)
+    if settings.resume and settings.origin is not None:
+        raise UsageProblem("--from begins a new run and --resume goes on with one: leave one of them out")
     directory = RunDirectory(settings.run_dir)
     with contextlib.closing(Wakeup()) as wakeup, directory.locked(), wakeup.on_signals():
         for folder in (directory.path, directory.checkpoints):
             remove_temporary(folder)
         if settings.resume:
             directory.reclaim(settings.scenario)
-        else:
-            directory.claim(settings.scenario)
-        return _start(settings, directory, wakeup, initial_parameters)
+            return _start(settings, directory, wakeup, initial_parameters, None)
+        origin = open_origin(settings.origin) if settings.origin is not None else None
+        if origin is not None:
+            origin.check(settings.scenario, initial_parameters(settings.scenario).manifest)
+        directory.claim(settings.scenario)
+        return _start(settings, directory, wakeup, initial_parameters, origin)
 
 
 def _start(
-    settings: Settings, directory: RunDirectory, wakeup: Wakeup, initial_parameters: InitialParameters
+    settings: Settings,
+    directory: RunDirectory,
+    wakeup: Wakeup,
+    initial_parameters: InitialParameters,
+    origin: Origin | None,
 ) -> Outcome:
     scenario = settings.scenario
     last = scenario.federation.rounds
@@ -83,10 +103,12 @@ def _start(
         raise RunFailed(
             f"{directory.checkpoints}: no checkpoint can be used ({damaged[0].reason}); start anew"
         )
-    if checkpoint is None:
-        state, model = FederationState(run=secrets.token_hex(8), round=0), initial_parameters(scenario)
-    else:
+    if checkpoint is not None:
         state, model = checkpoint.state, checkpoint.model
+    elif origin is not None:
+        state, model = origin.first_state(scenario), origin.checkpoint.model
+    else:
+        state, model = FederationState(run=secrets.token_hex(8), round=0), initial_parameters(scenario)
     if state.completed:
         if not directory.says_completed():  # killed between the two
             done = RunCompleted(state.round, model.digest(), state.elapsed_s)
@@ -96,17 +118,23 @@ def _start(
     try:
         socket = RouterSocket(context, settings.bind, manifest=model.manifest)
         # Not before the socket: a port in use must leave nothing that looks like a run.
+        first = _take_over(origin, state, directory, store) if origin is not None else None
         journal = Journal(open_log(directory.journal, console=settings.console, run=state.run))
         for problem in damaged:
             journal.write(CheckpointDamaged(problem.path.name, problem.reason))
             store.discard(problem)
-        journal.write(_first_line(settings, state, model, socket.endpoint, resumed=checkpoint is not None))
+        if checkpoint is not None:
+            journal.write(_resumed(settings, state, model, socket.endpoint))
+        else:
+            journal.write(_started(settings, state, model, socket.endpoint, origin))
+        if first is not None:
+            journal.write(first)
         federation = Federation(
             scenario,
             model.manifest,
             state,
             model_digest=model.digest(),
-            split=directory.load_split() if checkpoint else None,
+            split=directory.load_split() if checkpoint or origin else None,
             now=time.monotonic(),
         )
         daemon = Daemon(
@@ -125,25 +153,51 @@ def _start(
         context.destroy()  # the socket as well, where the daemon never came to close it
 
 
-def _first_line(
-    settings: Settings, state: FederationState, model: Parameters, endpoint: str, *, resumed: bool
-) -> RunStarted | RunResumed:
+def _take_over(
+    origin: Origin, state: FederationState, directory: RunDirectory, store: CheckpointStore
+) -> CheckpointWritten:
+    """Before anything else is there, so that whatever a crash leaves begins with this model or is no run."""
+    begun = time.monotonic()
+    if origin.split is not None:
+        write_whole(directory.split, origin.split.model_dump_json(indent=1).encode())
+    path = store.write(state, origin.checkpoint.model)
+    return CheckpointWritten(state.round, path.name, time.monotonic() - begun)
+
+
+def _started(
+    settings: Settings, state: FederationState, model: Parameters, endpoint: str, origin: Origin | None
+) -> RunStarted:
     rules = settings.scenario.federation
-    versions = {
-        "fedmeta": version("fedmeta"),
-        "protocol": str(PROTOCOL_VERSION),
-        "python": platform.python_version(),
-    }
-    about = {"endpoint": endpoint, "scenario": settings.name, "model_digest": model.digest()}
-    if resumed:
-        return RunResumed(round=state.round, seed=rules.seed, rounds=rules.rounds, versions=versions, **about)
     return RunStarted(
         round=state.round,
-        started_from=None,
+        started_from=str(origin.path) if origin is not None else None,
+        endpoint=endpoint,
+        scenario=settings.name,
         seed=rules.seed,
         rounds=rules.rounds,
         participants=rules.participants,
         parameters=sum(spec.count for spec in model.manifest.parameters),
-        versions=versions,
-        **about,
+        model_digest=model.digest(),
+        versions=_versions(),
     )
+
+
+def _resumed(settings: Settings, state: FederationState, model: Parameters, endpoint: str) -> RunResumed:
+    rules = settings.scenario.federation
+    return RunResumed(
+        round=state.round,
+        endpoint=endpoint,
+        scenario=settings.name,
+        seed=rules.seed,
+        rounds=rules.rounds,
+        model_digest=model.digest(),
+        versions=_versions(),
+    )
+
+
+def _versions() -> dict[str, str]:
+    return {
+        "fedmeta": version("fedmeta"),
+        "protocol": str(PROTOCOL_VERSION),
+        "python": platform.python_version(),
+    }

@@ -14,7 +14,7 @@ ANY_LOCAL_PORT = "tcp://127.0.0.1:*"
 @dataclass(frozen=True)
 class LocalRun:
     """``roles``: every participant's name and role, the auditor's too. ``parent``: the process whose end
-    ends the others."""
+    ends the others. ``origin``: the checkpoint that it begins with, if it is not the first draw."""
 
     scenario: Path
     overrides: tuple[str, ...]
@@ -24,6 +24,7 @@ class LocalRun:
     roles: Mapping[str, str]
     parent: int
     debug: bool
+    origin: Path | None = None
 
     @property
     def journal(self) -> Path:
@@ -57,7 +58,7 @@ def coordinator_arguments(run: LocalRun, *, bind: str = ANY_LOCAL_PORT, resume: 
         *("coordinator", "start", str(run.scenario)),
         *("--bind", bind, "--run-dir", str(run.run_dir)),
         *overrides,
-        *(["--resume"] if resume else []),
+        *(["--resume"] if resume else ["--from", str(run.origin)] if run.origin else []),
         *("--parent", str(run.parent)),
     ]
 

@@ -8,10 +8,12 @@ from pathlib import Path
 import click
 from pydantic import TypeAdapter
 
+from coordinator.origin import open_origin
 from coordinator.reading.fold import Reading
 from coordinator.reading.follow import JournalTail
 from coordinator.reading.progress import open_progress
 from coordinator.reading.tables import open_console, summary_table
+from deploy.branch import check_origin, take_along
 from deploy.checks import check_scenario
 from deploy.children import Bell
 from deploy.plan import LocalRun, cast_roles, default_attackers
@@ -53,6 +55,14 @@ RUNS = Path("runs")
     help="How many participants are malicious. Default: the scenario's attack.participants.",
 )
 @click.option(
+    "--from",
+    "origin_given",
+    metavar="CHECKPOINT",
+    envvar="FEDMETA_RUN_FROM",
+    help="Begin with the model of another run, at its round number, with its participants' shares and "
+    "private parameters: RUN_DIR (the newest checkpoint), RUN_DIR:ROUND, or a checkpoint's file.",
+)
+@click.option(
     "--resume",
     type=click.Path(path_type=Path),
     metavar="RUN_DIR",
@@ -67,6 +77,7 @@ def run(
     overrides: tuple[str, ...],
     device: str,
     attackers: int | None,
+    origin_given: str | None,
     resume: Path | None,
 ) -> None:
     """Run SCENARIO, a name or a TOML file: coordinator, participants and auditor as local processes.
@@ -75,10 +86,10 @@ def run(
     """
     debug = bool(context.find_root().params.get("debug"))
     if resume is not None:
-        if scenario or run_dir or overrides or attackers is not None:
+        if scenario or run_dir or overrides or attackers is not None or origin_given:
             raise UsageProblem(
-                "--resume goes on with a run as it was started: leave out the scenario, --run-dir, --set "
-                "and --attackers"
+                "--resume goes on with a run as it was started: leave out the scenario, --run-dir, --set, "
+                "--attackers and --from"
             )
         path, target = resume / "scenario.toml", resume
         reading, tail = _past_of(resume)
@@ -97,14 +108,17 @@ def run(
             _attackers(parsed, attackers),
             auditor=parsed.evaluation.by == "auditor",
         )
+    origin = open_origin(origin_given) if origin_given else None
     check_scenario(parsed, data_dir, device)
+    states = check_origin(origin, parsed, roles) if origin else {}
     if resume is None:
         _prepare(target, roles)
+        take_along(states, target / "participants")
     if target.parent == RUNS:
         _link_latest(target)
     local = LocalRun(
         scenario=path, overrides=overrides, run_dir=target, data_dir=data_dir, device=device,
-        roles=roles, parent=os.getpid(), debug=debug,
+        roles=roles, parent=os.getpid(), debug=debug, origin=origin.path if origin else None,
     )  # fmt: skip
     console = open_console()
     with Bell.hung() as bell, open_progress(console, parsed) as progress:

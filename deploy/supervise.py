@@ -135,7 +135,8 @@ class Supervisor:
         self._progress.note(f"{child.name} was killed ({signal.Signals(number).name}) and is started again")
         if child.name == COORDINATOR:
             # On the port that the participants know; from its checkpoints if it got as far as beginning.
-            bind, began = self._endpoint or ANY_LOCAL_PORT, self._endpoint is not None
+            bind = self._endpoint or ANY_LOCAL_PORT
+            began = self._endpoint is not None or any((self.run.run_dir / "checkpoints").glob("*.json"))
             arguments = coordinator_arguments(self.run, bind=bind, resume=began)
         else:
             assert self._endpoint

@@ -31,7 +31,7 @@ class PrivateState:
             return
         values = self._first
         if round_number:
-            path = self._path(round_number)
+            path = private_file(self._directory, round_number)
             try:
                 values = load_file(path)
             except (OSError, SafetensorError) as error:
@@ -48,7 +48,9 @@ class PrivateState:
         """Write the state after ``round_number``. Raises :class:`RunFailed` when the disk refuses it."""
         if self._own:
             values = {name: value.detach().cpu().contiguous() for name, value in self._own.items()}
-            write_whole(self._path(round_number), save(values))
+            write_whole(private_file(self._directory, round_number), save(values))
 
-    def _path(self, round_number: int) -> Path:
-        return self._directory / f"private-{round_number:06d}.safetensors"
+
+def private_file(directory: Path, round_number: int) -> Path:
+    """The state after that round."""
+    return directory / f"private-{round_number:06d}.safetensors"

@@ -49,6 +49,7 @@ class DaemonProcess:
         run_dir: Path,
         *,
         resume: bool = False,
+        origin: Path | str | None = None,
         bind: str = "tcp://127.0.0.1:*",
         largest_file: int | None = None,
     ) -> None:
@@ -61,6 +62,7 @@ class DaemonProcess:
             [
                 *(sys.executable, "-m", "tests.coordinator.serve_tiny", str(path), str(run_dir), bind),
                 *(["--resume"] if resume else []),
+                *([] if origin is None else ["--from", str(origin)]),
             ],
             stderr=subprocess.PIPE,
             text=True,

@@ -1,4 +1,7 @@
-"""The daemon with the tiny model: ``python -m tests.coordinator.serve_tiny SCENARIO RUN_DIR BIND``."""
+"""The daemon with the tiny model.
+
+python -m tests.coordinator.serve_tiny SCENARIO RUN_DIR BIND [--resume] [--from CHECKPOINT]
+"""
 
 import sys
 from pathlib import Path
@@ -18,6 +21,7 @@ def main() -> int:
         bind=sys.argv[3],
         run_dir=run_dir,
         resume="--resume" in sys.argv,
+        origin=sys.argv[sys.argv.index("--from") + 1] if "--from" in sys.argv else None,
     )
     try:
         outcome = serve(settings, initial_parameters)

@@ -45,6 +45,15 @@ def test_options_become_settings(scenario: Path, served: list[Settings], tmp_pat
     assert (settings.name, settings.resume, settings.run_dir) == ("small", True, tmp_path / "run")
 
 
+def test_a_new_run_can_begin_with_a_checkpoint(
+    scenario: Path, served: list[Settings], tmp_path: Path
+) -> None:
+    arguments = ["start", str(scenario), "--bind", "tcp://127.0.0.1:*", "--run-dir", str(tmp_path / "run")]
+    done = CliRunner().invoke(cli.coordinator, [*arguments, "--from", "runs/before:100"])
+    assert done.exit_code == 0, done.output
+    assert served[0].origin == "runs/before:100"
+
+
 def test_every_option_can_be_an_environment_variable(
     scenario: Path, served: list[Settings], tmp_path: Path
 ) -> None:
