@@ -154,7 +154,7 @@ def steps_figure(
                 _line_over_steps(ax, points, accuracy, one, steps[-1])
             where = f"{called}\nround {number}" if numbered else called
             fraction_axis(ax, "" if column else where, way, named=row == column == 0)
-            ax.yaxis.label.set_size(8)
+            ax.yaxis.label.set_fontsize(8)
             if row == 0:
                 ax.set_title(title.replace(", ", ",\n"))
     for ax in axes[-1]:

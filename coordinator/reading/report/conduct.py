@@ -1,13 +1,13 @@
 """Figures of how a run went: update norms, participants coming and going, seconds and bytes of each round."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from coordinator.reading.report.frames import MovementRow, RoundRow, UpdateRow, natural
 from coordinator.reading.report.style import (
@@ -47,7 +47,7 @@ def norms_figure(rows: Sequence[UpdateRow], attacks: Sequence[int]) -> Figure:
     near = (min(attacks) - AROUND, max(attacks) + AROUND) if attacks else (first, last)
     zoom = bool(attacks) and (last - first) > 1.6 * (near[1] - near[0])
     figure, ((ax, *others),) = make_figure(1, 2 if zoom else 1, share_x=False, share_y=True, panel_height=3.1)
-    ax.set_yscale("log")
+    _norm_axis(ax, rows)
     _norm_points(ax, thinned(rows, POINTS_SHOWN), size=7 if len(rows) < 1500 else 3)
     mark_attacks(ax, attacks, named=not zoom)
     ax.set_title("All rounds" if zoom else "L2 norm of each update")
@@ -58,9 +58,6 @@ def norms_figure(rows: Sequence[UpdateRow], attacks: Sequence[int]) -> Figure:
         close.set_title("Around the attack")
     for any_ in (ax, *others):
         round_axis(any_, 10 // (1 + len(others)))
-        any_.yaxis.set_major_formatter(FuncFormatter(_plain))
-        any_.yaxis.set_minor_formatter(FuncFormatter(_plain_where_narrow(rows)))
-        any_.tick_params(axis="y", which="minor", labelsize=7)
     legend_above(figure, [ax, *others])
     return figure
 
@@ -71,32 +68,30 @@ def compared_norms_figure(runs: Sequence[tuple[str, Sequence[UpdateRow], Sequenc
     every = [row for _, rows, _ in runs for row in rows]
     share = max(500, POINTS_SHOWN * 2 // len(runs))
     for (ax,), (label, rows, attacks) in zip(axes, runs, strict=True):
-        ax.set_yscale("log")
+        _norm_axis(ax, every)
         _norm_points(ax, thinned(rows, share), size=7 if len(rows) < 1500 else 3)
         mark_attacks(ax, attacks, below=True)
         ax.set_title(label)
         ax.set_ylabel("L2 norm")
-        ax.yaxis.set_major_formatter(FuncFormatter(_plain))
-        ax.yaxis.set_minor_formatter(FuncFormatter(_plain_where_narrow(every)))
         round_axis(ax, 8, "")
     axes[-1][0].set_xlabel("round")
     legend_above(figure, [row[0] for row in axes])
     return figure
 
 
-def _plain(value: float, _: object = None) -> str:
-    return f"{value:g}"
+def _norm_axis(ax: Axes, rows: Sequence[UpdateRow]) -> None:
+    """Logarithmic, at least a decade high, since norms that hardly differ should not look as if they did."""
+    low, high = 0.7 * min(row.norm for row in rows), 1.5 * max(row.norm for row in rows)
+    high = max(high, 10 * low)
+    ax.set_yscale("log")
+    ax.set_ylim(low, high)
+    _plain_ticks(ax, (1.0, 2.0, 5.0) if high / low < 300 else (1.0,))
 
 
-def _plain_where_narrow(rows: Sequence[UpdateRow]) -> Callable[[float, object], str]:
-    """Numbers between the powers of ten, where the axis holds hardly any of these."""
-    norms = [row.norm for row in rows]
-    wide = max(norms) / min(norms) > 30
-
-    def label(value: float, _: object = None) -> str:
-        return f"{value:g}" if not wide and f"{value:e}"[0] in "235" else ""
-
-    return label
+def _plain_ticks(ax: Axes, within_decade: tuple[float, ...]) -> None:
+    ax.yaxis.set_major_locator(LogLocator(subs=within_decade))
+    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    ax.yaxis.set_minor_locator(NullLocator())
 
 
 def _norm_points(ax: Axes, rows: Sequence[UpdateRow], size: float) -> None:
@@ -242,7 +237,7 @@ def cost_figure(costs: Sequence[Cost], attacks: Sequence[int]) -> Figure:
     lasted = sorted(r.seconds for cost in costs for r in cost.rows)
     if lasted[0] > 0 and lasted[-1] > STRAGGLING * median(lasted):
         seconds.set_yscale("log")
-        seconds.yaxis.set_major_formatter(FuncFormatter(_plain))
+        _plain_ticks(seconds, (1.0,))
     else:
         seconds.set_ylim(0, 1.08 * lasted[-1] or 1)
     most = max(max(r.bytes_in, r.bytes_out) for cost in costs for r in cost.rows) / 1e6
