@@ -28,6 +28,8 @@ def prepare_device(wanted: str, name: str) -> str:
 
     device = choose_device(wanted, name)
     torch.use_deterministic_algorithms(True)
+    # Else every new tensor is filled first, in case that something reads it before it is written.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.backends.cudnn.benchmark = False  # it times kernels, and the winner differs from start to start
     if device.type == "cpu":
         # Sums in a fixed order, and participants that share a machine do not fight for its cores.

@@ -49,7 +49,10 @@ class Setting:
             task.dataset, data_dir, classes=task.classes, image_size=size, channels=channels
         )
         split = split_classes(dataset.classes, task.split, scenario.federation.seed, dataset.groups)
+        # On the CPU a step takes 15 to 50 % longer with images' channels first.
+        layout = torch.channels_last if device.type == "cpu" else torch.contiguous_format
         network = build_network(scenario, "private", name).to(device)
+        network.to(memory_format=layout)  # type: ignore[call-overload]
         return cls(
             scenario=scenario,
             name=name,
