@@ -132,7 +132,7 @@ def run(
         ).supervise(resume=resume is not None)
     history = reading.history()
     console.print()
-    console.print(summary_table(history, parsed) if history.evaluations else "nothing was evaluated")
+    console.print(summary_table(history, parsed, roles) if history.evaluations else "nothing was evaluated")
     console.print(f"\nrun directory: {target}", soft_wrap=True, markup=False, highlight=False)
 
 
