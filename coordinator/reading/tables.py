@@ -82,13 +82,13 @@ def summary_table(
     """
     every = pooled(history.evaluations, roles or {})
     rows = in_order(every if all_steps else at_usual_steps(every), scenario.decision.names)
+    mixed = len({row.backdoor_in_support for row in rows}) > 1
     columns: list[_Column] = [
         ("", lambda e: relative_label(e.round, scenario.attack.rounds), True),
         ("round", lambda e: str(e.round), True),
-        ("decision", lambda e: e.decision, True),
+        ("decision", lambda e: f"{e.decision} *" if mixed and e.backdoor_in_support else e.decision, True),
         ("shot", lambda e: "?" if e.shot is None else str(e.shot), False),
         ("steps", lambda e: str(e.adaptation_steps), False),
-        ("backdoor\nin support", lambda e: _yes(e.backdoor_in_support), False),
         ("backdoor,\nattack-\ntrain", lambda e: interval(e.attack_train), True),
         ("backdoor,\nattack-\nvalidation", lambda e: interval(e.attack_validation), True),
         ("main\ntask", lambda e: interval(e.main_accuracy), True),
@@ -105,6 +105,7 @@ def summary_table(
             [
                 *_basis(rows),
                 *(f"{name}: {cell}".replace("\n", " ") for name, cell in same if name != "measured\nby"),
+                "*: with the backdoor class in support" if mixed else _support(rows),
                 *_what_else(every, rows, history, scenario),
             ]
         ),
@@ -113,6 +114,11 @@ def summary_table(
         repeats = above is not None and above[:2] == row[:2]
         table.add_row(*("" if repeats and i < 2 else row[i] for i in shown))
     return table
+
+
+def _support(rows: Sequence[Measured]) -> str:
+    held = any(row.backdoor_in_support for row in rows)
+    return f"backdoor in support: {'yes' if held else 'no'}"
 
 
 def _basis(rows: Sequence[Measured]) -> list[str]:
@@ -145,10 +151,6 @@ def _what_else(
         whose = "the auditor's own, untrained" if by_auditor else "each participant's own"
         parts.append(f"model.shared = {scenario.model.shared}: the rest is {whose}")
     return parts
-
-
-def _yes(value: bool) -> str:
-    return "yes" if value else "no"
 
 
 def rounds_table(history: RunHistory) -> Table:

@@ -2,7 +2,8 @@
 
 import csv
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -63,10 +64,11 @@ def write_report(draft: Draft, directory: Path) -> Path:
 def write_csv(path: Path, kind: type, rows: Sequence[Any]) -> None:
     """A header of the dataclass's fields, then a line for each row; None is empty, a bool true or false."""
     names = [one.name for one in fields(kind)]
+    values = attrgetter(*names)
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(names)
-        writer.writerows([_cell(value) for value in asdict(row).values()] for row in rows)
+        writer.writerows([_cell(value) for value in values(row)] for row in rows)
 
 
 def _cell(value: object) -> object:

@@ -1,5 +1,6 @@
 """`fedmeta inspect` on a run directory."""
 
+import io
 import json
 import subprocess
 import sys
@@ -7,13 +8,15 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from rich.console import Console
 
 from coordinator.reading.cli import inspect
-from coordinator.reading.fold import Reading
+from coordinator.reading.fold import Reading, read_history
 from coordinator.reading.follow import JournalTail, follow
+from coordinator.reading.tables import summary_table
 from protocol.errors import UsageProblem
 from protocol.scenario import dump_scenario, parse_scenario
-from tests.coordinator.reading.example import WHOLE_RUN, line, opening, round_lines
+from tests.coordinator.reading.example import WHOLE_RUN, evaluated, line, opening, round_lines
 
 SCENARIO = dump_scenario(parse_scenario("", ["federation.rounds=3", "attack.rounds=[2]"]))
 
@@ -47,6 +50,59 @@ def test_of_a_model_shared_in_part_the_table_says_what_the_rest_is(run_dir: Path
     output = " ".join(run(run_dir).output.split())
     assert "model.shared = 2: the rest is the auditor's own, untrained" in output
     assert "episodes: 40" in output
+
+
+def write_journal(run_dir: Path, *lines: str) -> None:
+    (run_dir / "journal.jsonl").write_text("".join(f"{one}\n" for one in lines))
+
+
+def test_of_several_step_counts_the_table_shows_one_and_all_shows_each(run_dir: Path) -> None:
+    counts = (0, 5, 50, 100)
+    measured = [evaluated(3, adaptation_steps=steps, backdoor=steps / 100) for steps in counts]
+    write_journal(run_dir, *opening("auditor"), *round_lines(3), *measured)
+    output = " ".join(run(run_dir).output.split())
+    assert "steps: 50; " in output
+    assert "of 0, 5, 50, 100 adaptation steps (--all shows each)" in output
+    assert "0.05 ±0.03" not in output
+    every = run(run_dir, "--all").output
+    assert [f"{steps / 100:.2f} ±0.03" in every for steps in counts] == [True] * 4
+    assert "--all" not in every
+
+
+def test_participants_that_measured_are_one_row_without_malicious_ones(run_dir: Path) -> None:
+    values = {"ann": 0.2, "eve": 0.4, "bob": 1.0}  # bob is malicious
+    measured = [evaluated(3, auditor=name, backdoor=value) for name, value in values.items()]
+    write_journal(run_dir, *opening("ann", "bob", "eve"), *round_lines(3), *measured)
+    output = " ".join(run(run_dir).output.split())
+    assert "0.30 ±0.03" in output
+    assert "mean over 2 participants that measured" in output
+    assert "without 1 malicious" in output
+    assert len(json.loads(run(run_dir, "--json").output)["evaluations"]) == 3
+
+
+def test_the_summary_fits_a_narrow_terminal(run_dir: Path) -> None:
+    text = dump_scenario(parse_scenario(SCENARIO, ["evaluation.backdoor_in_support=[false, true]"]))
+    (run_dir / "scenario.toml").write_text(text)
+    measured = [
+        evaluated(3, decision=decision, backdoor_in_support=held, adaptation_steps=steps)
+        for decision in ("fresh-head", "matching-tuned")
+        for held in (False, True)
+        for steps in (0, 50)
+    ]
+    write_journal(run_dir, *opening("auditor"), *round_lines(3), *measured)
+    history = read_history((run_dir / "journal.jsonl").read_text().splitlines())
+    console = Console(file=io.StringIO(), width=80, record=True)
+    console.print(summary_table(history, parse_scenario(text), {}))
+    shown = console.export_text()
+    assert "matching-tuned *" in shown
+    assert "*: with the backdoor class in support" in " ".join(shown.split())
+    assert shown.count("0.25 ±0.03") == 4
+
+
+def test_what_a_run_began_with_is_said(run_dir: Path) -> None:
+    started = line("run_started", endpoint="tcp://x", round=2, started_from="runs/pre/round-000002.json")
+    write_journal(run_dir, started, *round_lines(3))
+    assert "started from runs/pre/round-000002.json, the model after round 2" in run(run_dir).output
 
 
 def test_one_round_in_detail(run_dir: Path) -> None:

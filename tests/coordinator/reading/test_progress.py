@@ -8,7 +8,7 @@ from coordinator.reading.fold import Reading, read_history
 from coordinator.reading.progress import PlainProgress, dashboard
 from coordinator.reading.tables import Output
 from protocol.scenario import parse_scenario
-from tests.coordinator.reading.example import WHOLE_RUN, line, opening, round_lines
+from tests.coordinator.reading.example import WHOLE_RUN, evaluated, line, opening, round_lines
 
 SCENARIO = parse_scenario("", ["federation.rounds=3", "attack.rounds=[2]"])
 
@@ -41,6 +41,7 @@ def test_what_goes_wrong_is_said() -> None:
             line("participant_refused", participant="eve", reason="name_taken", detail=""),
             line("round_retried", round=1),
             line("evaluation_skipped", round=1, reason="no auditor"),
+            line("evaluation_skipped", round=1, reason="deadline", participant="bob"),
             line("run_failed", reason="the disk is full"),
         ]
     )
@@ -50,8 +51,37 @@ def test_what_goes_wrong_is_said() -> None:
         "eve was refused: name_taken",
         "round 1 had too few updates at its deadline and is retried",
         "the evaluation after round 1 was skipped: no auditor",
+        "the evaluation after round 1 by bob was skipped: deadline",
         "run failed: the disk is full",
     ]
+
+
+def test_a_models_measurements_are_one_line_for_each_decision() -> None:
+    steps = [evaluated(3, adaptation_steps=count, backdoor=count / 100) for count in (0, 50, 100)]
+    lines = [*opening("auditor"), *steps, line("run_completed")]
+    assert [entry for entry in in_one_batch(lines) if "linear" in entry] == [
+        "round 3 (+1 benign round), linear 5-shot: main task 0.90 ±0.03, backdoor 0.50 ±0.03 (attack-train), "
+        "0.25 ±0.03 (attack-validation)"
+    ]
+
+
+def test_participants_are_waited_for_and_said_together() -> None:
+    names = ("ann", "bob")
+    measured = [
+        evaluated(1, auditor=name, backdoor=value) for name, value in zip(names, (0.2, 0.6), strict=True)
+    ]
+    lines = plain([*opening(*names), *round_lines(1), *measured, *round_lines(2)[:1]])
+    assert [entry for entry in lines if "linear" in entry] == [
+        "round 1 (before the attack), linear 5-shot, mean over 2 participants: main task 0.90 ±0.03, "
+        "backdoor 0.40 ±0.03 (attack-train), 0.20 ±0.03 (attack-validation)"
+    ]
+
+
+def in_one_batch(lines: list[str]) -> list[str]:
+    output, reading = io.StringIO(), Reading()
+    events = [event for entry in lines if (event := reading.feed(entry))]
+    PlainProgress(Console(file=output, width=40), SCENARIO).update(events, reading)
+    return output.getvalue().splitlines()
 
 
 class Unread(io.StringIO):
