@@ -82,18 +82,18 @@ def summary_table(
     """
     every = pooled(history.evaluations, roles or {})
     rows = in_order(every if all_steps else at_usual_steps(every), scenario.decision.names)
+    several = any(len(counts) > 1 for counts in steps_of(rows).values())
     mixed = len({row.backdoor_in_support for row in rows}) > 1
     columns: list[_Column] = [
         ("", lambda e: relative_label(e.round, scenario.attack.rounds), True),
         ("round", lambda e: str(e.round), True),
         ("decision", lambda e: f"{e.decision} *" if mixed and e.backdoor_in_support else e.decision, True),
         ("shot", lambda e: "?" if e.shot is None else str(e.shot), False),
-        ("steps", lambda e: str(e.adaptation_steps), False),
+        *([("steps", lambda e: str(e.adaptation_steps), True)] if several else []),
         ("backdoor,\nattack-\ntrain", lambda e: interval(e.attack_train), True),
         ("backdoor,\nattack-\nvalidation", lambda e: interval(e.attack_validation), True),
         ("main\ntask", lambda e: interval(e.main_accuracy), True),
         ("episodes", lambda e: str(e.main_accuracy.episodes), False),
-        ("measured\nby", lambda e: str(len(e.each)), False),
     ]
     cells = [[cell(row) for _, cell, _ in columns] for row in rows]
     shown = [i for i, (_, _, always) in enumerate(columns) if always or len({c[i] for c in cells}) > 1]
@@ -104,7 +104,8 @@ def summary_table(
         caption="; ".join(
             [
                 *_basis(rows),
-                *(f"{name}: {cell}".replace("\n", " ") for name, cell in same if name != "measured\nby"),
+                *(f"{name}: {cell}".replace("\n", " ") for name, cell in same),
+                *([] if several else [_steps(rows)]),
                 "*: with the backdoor class in support" if mixed else _support(rows),
                 *_what_else(every, rows, history, scenario),
             ]
@@ -114,6 +115,14 @@ def summary_table(
         repeats = above is not None and above[:2] == row[:2]
         table.add_row(*("" if repeats and i < 2 else row[i] for i in shown))
     return table
+
+
+def _steps(rows: Sequence[Measured]) -> str:
+    """One count for all, or each decision's: what does not adapt has its own."""
+    counts = {name: str(steps[0]) for name, steps in steps_of(rows).items()}
+    if len(set(counts.values())) == 1:
+        return f"adaptation steps: {next(iter(counts.values()))}"
+    return f"adaptation steps: {', '.join(f'{name} {count}' for name, count in counts.items())}"
 
 
 def _support(rows: Sequence[Measured]) -> str:
@@ -137,7 +146,7 @@ def _what_else(
     parts = []
     if len(every) > len(rows):
         steps = sorted({steps for of_one in steps_of(every).values() for steps in of_one})
-        parts.append(f"of {', '.join(map(str, steps))} adaptation steps (--all shows each)")
+        parts.append(f"measured after {', '.join(map(str, steps))} (--all shows each)")
     counted = {evaluation.auditor for row in every for evaluation in row.each}
     if left_out := {e.auditor for e in history.evaluations} - counted:
         parts.append(f"without {len(left_out)} malicious")

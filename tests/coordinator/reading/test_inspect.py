@@ -61,8 +61,8 @@ def test_of_several_step_counts_the_table_shows_one_and_all_shows_each(run_dir: 
     measured = [evaluated(3, adaptation_steps=steps, backdoor=steps / 100) for steps in counts]
     write_journal(run_dir, *opening("auditor"), *round_lines(3), *measured)
     output = " ".join(run(run_dir).output.split())
-    assert "steps: 50; " in output
-    assert "of 0, 5, 50, 100 adaptation steps (--all shows each)" in output
+    assert "adaptation steps: 50; " in output
+    assert "measured after 0, 5, 50, 100 (--all shows each)" in output
     assert "0.05 ±0.03" not in output
     every = run(run_dir, "--all").output
     assert [f"{steps / 100:.2f} ±0.03" in every for steps in counts] == [True] * 4
@@ -89,6 +89,7 @@ def test_the_summary_fits_a_narrow_terminal(run_dir: Path) -> None:
         for held in (False, True)
         for steps in (0, 50)
     ]
+    measured.append(evaluated(3, decision="matching", adaptation_steps=0))
     write_journal(run_dir, *opening("auditor"), *round_lines(3), *measured)
     history = read_history((run_dir / "journal.jsonl").read_text().splitlines())
     console = Console(file=io.StringIO(), width=80, record=True)
@@ -96,7 +97,8 @@ def test_the_summary_fits_a_narrow_terminal(run_dir: Path) -> None:
     shown = console.export_text()
     assert "matching-tuned *" in shown
     assert "*: with the backdoor class in support" in " ".join(shown.split())
-    assert shown.count("0.25 ±0.03") == 4
+    assert shown.count("0.25 ±0.03") == 5
+    assert max(map(len, shown.splitlines())) <= 80
 
 
 def test_what_a_run_began_with_is_said(run_dir: Path) -> None:
