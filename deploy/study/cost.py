@@ -5,11 +5,12 @@ from dataclasses import dataclass
 
 from protocol.scenario import Scenario
 
-PROCESS_S = 1.1  # starting one of a run's processes
-STEP_S = 0.004  # one adaptation step on one core
-FORWARD_S = 0.006  # classifying one episode without adaptation
+PROCESS_S = 1.0  # starting one of a run's processes
+STEP_S = 0.0033  # one adaptation step on one core
+FORWARD_S = 0.008  # classifying one episode without adaptation
 TRAIN_STEP_S = 0.003  # one inner step of meta-training, its share of a round's overhead within
-MATCHING_FACTOR = 1.7  # the matching loss against Reptile's
+ATTACK_STEP_S = 0.008  # one step of an attacker
+TRANSFER_S = 2.0  # imagining the private parts of others
 CORES = 2
 CASES_BESIDE = 1  # main-task episodes, beside the backdoor cases
 
@@ -45,17 +46,15 @@ def cost_of(scenario: Scenario, first_round: int) -> Cost:
     """``first_round``: the one that it starts from, 0 for a new federation."""
     federation, learning, evaluation = scenario.federation, scenario.learning, scenario.evaluation
     last = federation.rounds
-    step = TRAIN_STEP_S * (MATCHING_FACTOR if learning.algorithm == "matching" else 1.0)
     due = [number for number in range(first_round, last + 1) if evaluation.due(number, last)]
     measuring = federation.participants if evaluation.by == "participants" else 1
     cases = CASES_BESIDE + len(evaluation.backdoor_in_support)
     each = sum(_episode_s(name, evaluation.adaptation_steps[-1]) for name in scenario.decision.names)
-    transfer = 2.0 if scenario.attack.transfer else 1.0
     return Cost(
-        start=PROCESS_S * (federation.participants + 2),
-        round=federation.selected * learning.episodes * learning.inner_steps * step * 2 / CORES,
+        start=PROCESS_S * (federation.participants + 1),
+        round=federation.selected * learning.episodes * learning.inner_steps * TRAIN_STEP_S * 2 / CORES,
         rounds=last - first_round,
-        attack=scenario.attack.steps * STEP_S * transfer,
+        attack=scenario.attack.steps * ATTACK_STEP_S + TRANSFER_S * scenario.attack.transfer,
         attacks=len([number for number in scenario.attack.rounds if number > first_round]),
         evaluation=measuring * cases * len(scenario.task.shots) * evaluation.episodes * each / CORES,
         evaluations=len(due),

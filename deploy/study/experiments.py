@@ -16,6 +16,7 @@ from deploy.study.federations import (
     MATCHING_PRETRAINING,
     NONE,
     NORM_BOUND,
+    PATIENT,
     PLAIN,
     TRANSFER,
     Branch,
@@ -68,7 +69,7 @@ def _e2(size: Size) -> tuple[Branch, ...]:
 def _linear_decisions(size: Size) -> Branch:
     decisions = ["linear", "fresh-head", "matching", "matching-tuned"]
     settings = {**PLAIN, **_measured(size, decisions, size.curve), **BOTH_SUPPORTS}
-    return Branch("linear-plain", LINEAR_PRETRAINING, settings, size.marks, factors=_factors("linear"))
+    return Branch("linear-plain", LINEAR_PRETRAINING, settings, (0, size.benign), factors=_factors("linear"))
 
 
 def _matching(size: Size, attacker: str, aggregation: str) -> Branch:
@@ -81,7 +82,7 @@ def _matching(size: Size, attacker: str, aggregation: str) -> Branch:
     }
     factors = _factors("matching", attacker, aggregation)
     name = f"matching-{attacker}-{aggregation}"
-    return Branch(name, MATCHING_PRETRAINING, settings, size.marks, factors=factors)
+    return Branch(name, MATCHING_PRETRAINING, settings, (0, size.benign), factors=factors)
 
 
 def _factors(federation: str, attacker: str = "plain", aggregation: str = "mean") -> dict[str, str]:
@@ -100,7 +101,7 @@ def _alone(size: Size) -> Branch:
     """Each participant of the matching federation by itself; nobody could attack it."""
     measured = _measured(size, ["matching"], size.private)
     factors = _factors("alone", "nobody")
-    return Branch("alone-nobody", ALONE_PRETRAINING, measured, size.marks, attacks=0, factors=factors)
+    return Branch("alone-nobody", ALONE_PRETRAINING, measured, (0, size.benign), attacks=0, factors=factors)
 
 
 def _e4(size: Size) -> tuple[Branch, ...]:
@@ -113,7 +114,9 @@ def _e4(size: Size) -> tuple[Branch, ...]:
 
 
 SPLIT: Settings = {"attack.together": "split", "attack.backdoor_classes": 2}
-# E5, one thing at a time: what is varied, to what, and the setting.
+# E5, one thing at a time: what is varied, to what, and the setting. Without one of these keys, users meet the
+# same before the attack as in the base, where it was measured.
+_SEEN_BEFORE = ("attack.target_position", "attack.backdoor_classes", "attack.images")
 _VARIATIONS: tuple[tuple[str, str, Settings], ...] = (
     ("base", "base", NONE),
     ("target position", "random", {"attack.target_position": "random"}),
@@ -121,7 +124,7 @@ _VARIATIONS: tuple[tuple[str, str, Settings], ...] = (
     ("boost", "2", {"attack.boost": 2.0}),
     ("attack steps", "30", {"attack.steps": 30}),
     ("attack steps", "100", {"attack.steps": 100}),
-    ("attack steps", "1000", {"attack.steps": 1000}),
+    ("attack steps", "300", {"attack.steps": 300}),
     ("backdoor classes", "2", {"attack.backdoor_classes": 2}),
     ("backdoor classes", "4", {"attack.backdoor_classes": 4}),
     ("attack images", "2", {"attack.images": 2}),
@@ -141,6 +144,7 @@ def _e5(size: Size) -> tuple[Branch, ...]:
             LINEAR_PRETRAINING,
             {**PLAIN, **measured, **settings},
             measured=(0,),
+            before=what == "base" or any(key in settings for key in _SEEN_BEFORE),
             factors={"varied": what, "value": value},
         )
         for what, value, settings in _VARIATIONS
@@ -174,6 +178,7 @@ def _forward(size: Size, attacker: str, aggregation: str, attacks: int) -> Branc
         MATCHING_PRETRAINING,
         {
             **_ATTACKERS[attacker],
+            **(PATIENT if attacks > 1 else NONE),
             **_AGGREGATIONS[aggregation],
             **_measured(size, ["matching"], size.forward),
             **BOTH_SUPPORTS,
@@ -184,13 +189,14 @@ def _forward(size: Size, attacker: str, aggregation: str, attacks: int) -> Branc
     )
 
 
-# E7: the attack and the aggregation of each arm, and how many attack rounds.
-_SHARING_ARMS: tuple[tuple[str, Settings, str, bool], ...] = (
-    ("naive", ADAPTIVE, "mean", False),
-    ("transfer", TRANSFER, "mean", False),
-    ("transfer", TRANSFER, "norm-bound", False),
-    ("transfer", TRANSFER, "coordinate-median", False),
-    ("transfer", TRANSFER, "norm-bound", True),
+# E7: each arm's attacker and attack, aggregation, whether it is patient, and at which depths it is tried.
+# Where everything is shared the naive attacker is the transferring one.
+_SHARING_ARMS: tuple[tuple[str, Settings, str, bool, tuple[int, ...]], ...] = (
+    ("naive", ADAPTIVE, "mean", False, (3, 2)),
+    ("transfer", TRANSFER, "mean", False, (4, 3, 2, 1)),
+    ("transfer", TRANSFER, "norm-bound", False, (4, 3, 2, 1)),
+    ("transfer", TRANSFER, "coordinate-median", False, (4,)),
+    ("transfer", TRANSFER, "norm-bound", True, (4, 3, 2, 1)),
 )
 
 
@@ -199,8 +205,8 @@ def _e7(size: Size) -> tuple[Branch, ...]:
     return controls + tuple(
         _sharing(size, depth, attacker, settings, aggregation, patient=patient)
         for depth in size.depths
-        for attacker, settings, aggregation, patient in _SHARING_ARMS
-        if not (attacker == "naive" and depth == BLOCKS)  # nothing is private: the same as transfer
+        for attacker, settings, aggregation, patient, depths in _SHARING_ARMS
+        if depth in depths
     )
 
 
@@ -212,11 +218,16 @@ def _sharing(
     return Branch(
         f"E7-depth-{depth}-{attacker}" + ("" if attacker == "nobody" else f"-{aggregation}-{patience}"),
         depth_pretraining(depth),
-        {**attack, **_AGGREGATIONS[aggregation], **_measured(size, ["matching"], size.private)},
+        {
+            **attack,
+            **(PATIENT if patient else NONE),
+            **_AGGREGATIONS[aggregation],
+            **_measured(size, ["matching"], size.private),
+        },
         (0, size.many_benign),
         attacks,
         "quarter" if patient else 1,
-        {
+        factors={
             "depth": str(depth),
             "attacker": attacker,
             "aggregation": aggregation,

@@ -9,11 +9,13 @@ from enum import Enum
 from pathlib import Path
 from typing import Protocol
 
+from coordinator.origin import open_origin
 from coordinator.reading.events import Event, parse_event
 from coordinator.reading.fold import Reading
 from coordinator.reading.follow import JournalTail
 from coordinator.reading.history import Status
 from coordinator.run_dir import RunDirectory
+from deploy.branch import check_origin, take_along
 from deploy.children import Bell
 from deploy.plan import LocalRun, cast_roles, default_attackers
 from deploy.study.plan import Run
@@ -87,24 +89,28 @@ def run_federation(
     watcher: Watcher,
     bell: Bell,
 ) -> None:
-    """Run what is not complete to its end, from where it was left. Raises
-    :class:`protocol.errors.RunFailed` with the reason, or :class:`deploy.supervise.Interrupted`; no process
-    is left in any case."""
+    """Run what is not complete to its end, from where it was left; ``start_from``: the directory of the run
+    whose last model, shares and private states it begins with. Raises a
+    :class:`protocol.errors.FedmetaError` with the reason, :class:`deploy.supervise.Interrupted` among them;
+    no process is left in any case."""
     found, reading, tail = find(run_dir)
     action = what_to_do(found)
     federation, evaluation = run.scenario.federation, run.scenario.evaluation
     roles = cast_roles(
         federation.participants, default_attackers(run.scenario), auditor=evaluation.by == "auditor"
     )
+    origin = open_origin(str(start_from)) if start_from else None
     if action is Action.START:
+        states = check_origin(origin, run.scenario, roles) if origin else {}
         shutil.rmtree(run_dir, ignore_errors=True)
         (run_dir / "participants").mkdir(parents=True)
         write_whole(run_dir / "roles.json", (json.dumps(roles, indent=2) + "\n").encode())
         write_whole(run_dir / "scenario.toml", dump_scenario(run.scenario).encode())
+        take_along(states, run_dir / "participants")
         reading, tail = Reading(), JournalTail(run_dir / "journal.jsonl")
     local = LocalRun(
         scenario=run_dir / "scenario.toml", overrides=(), run_dir=run_dir, data_dir=data_dir, device=device,
-        roles=roles, parent=os.getpid(), debug=False,
+        roles=roles, parent=os.getpid(), debug=False, origin=origin.path if origin else None,
     )  # fmt: skip
     Supervisor(
         local,

@@ -17,9 +17,11 @@ MATCHING: Settings = {"model.shared": "features", "learning.algorithm": "matchin
 
 # An attacker of each kind. The plain one poisons the head that users adapt; the adaptive one knows that
 # there is no head, and moves features.
-PLAIN: Settings = {"attack.name": "poisoned_adaptation"}
+PLAIN: Settings = {"attack.name": "poisoned_adaptation", "attack.steps": 1000}
 ADAPTIVE: Settings = {"attack.name": "feature_collision"}
 TRANSFER: Settings = {**ADAPTIVE, "attack.transfer": True}
+# One who attacks in many rounds gets on with fewer steps in each.
+PATIENT: Settings = {"attack.steps": 100}
 # What an attacker who knows of a norm bound submits: as much as benign participants do.
 AWARE: Settings = {**ADAPTIVE, "attack.norm": 0.6}
 
@@ -56,8 +58,8 @@ class Pretraining:
 class Branch:
     """A federation that goes on from a pre-training: the attack in the rounds right after it, then benign
     rounds. ``attacks``: in how many rounds (0: nobody attacks); ``attackers``: how many participants, or a
-    quarter of them. ``measured``: benign rounds after the attack. ``name`` is unique and begins the run's
-    directory."""
+    quarter of them. ``measured``: benign rounds after the attack; ``before``: also before it.
+    ``name`` is unique and begins the run's directory."""
 
     name: str
     pretraining: Pretraining
@@ -65,6 +67,7 @@ class Branch:
     measured: tuple[int, ...]
     attacks: int = 1
     attackers: int | Literal["quarter"] = 1
+    before: bool = True
     factors: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -98,7 +101,7 @@ def branch_scenario(branch: Branch, data: Data, size: Size, seed: int) -> Scenar
     """Rounds go on counting from the pre-training's; measured before the attack, right after, and later."""
     before = branch.pretraining.rounds(size)
     last_attack = before + max(1, branch.attacks)
-    rounds = {before, *(last_attack + number for number in branch.measured)}
+    rounds = {*((before,) if branch.before else ()), *(last_attack + number for number in branch.measured)}
     if branch.attacks > 1:
         rounds.add(before + branch.attacks // 2)
     common = _common(branch.pretraining, data, size, seed)

@@ -11,7 +11,7 @@ class Size:
     """``pretraining``: rounds before the attack; ``benign``: rounds after it; ``alone``: the same of the
     federations of many participants (E7). ``patient``: attack rounds of a patient attacker.
 
-    ``after``: benign rounds after the attack at which curves are measured; ``marks``: at which tables are.
+    ``after``: benign rounds after the attack at which curves are measured.
     Episodes of a measurement: ``headline`` (E1), ``curve`` (E2, E4), ``variation`` (E5), ``forward`` (E6: no
     adaptation, so they are cheap), ``private`` (E7: of each participant).
     """
@@ -22,7 +22,6 @@ class Size:
     benign: int
     patient: int
     after: tuple[int, ...]
-    marks: tuple[int, ...]
     adaptation_steps: tuple[int, ...]
     headline: int
     curve: int
@@ -43,18 +42,17 @@ PUBLISHED = Size(
     benign=50,
     patient=20,
     after=(0, 1, 5, 10, 20, 50),
-    marks=(0, 10, 50),
     adaptation_steps=(0, 1, 5, 10, 20, 50, 100),
     headline=600,
-    curve=100,
-    variation=60,
-    forward=200,
+    curve=80,
+    variation=40,
+    forward=150,
     many_participants=14,
     many_classes=12,
-    many_pretraining=300,
+    many_pretraining=200,
     many_benign=50,
     depths=(4, 3, 2, 1),
-    private=40,
+    private=24,
 )
 QUICK = Size(
     name="quick",
@@ -63,7 +61,6 @@ QUICK = Size(
     benign=50,
     patient=10,
     after=(0, 1, 5, 10, 20, 50),
-    marks=(0, 50),
     adaptation_steps=(0, 1, 5, 10, 20, 50, 100),
     headline=30,
     curve=20,

@@ -35,7 +35,7 @@ def _e4(measured: Measurements, size: Size) -> Findings:
                     arm.factors["aggregation"],
                     decision,
                     "yes" if held else "no",
-                    *before_after(measured, pick, size.marks, METRICS),
+                    *before_after(measured, pick, (0, size.benign), METRICS),
                     paired_or_none(measured.rise(pick, 0, train), measured.rise(undefended, 0, train)),
                     measured.at(pick, BEFORE, main),
                     measured.at(pick, size.benign, main),
@@ -48,7 +48,7 @@ def _e4(measured: Measurements, size: Size) -> Findings:
             )
     header = (
         "federation", "attacker", "aggregation", "decision", "backdoor in support",
-        *headings(size.marks, METRICS), "rise − undefended, right after", "main task, before",
+        *headings((0, size.benign), METRICS), "rise − undefended, right after", "main task, before",
         f"main task, +{size.benign}", f"main task − undefended, +{size.benign}", "share of the gain kept",
     )  # fmt: skip
     panels = tuple(

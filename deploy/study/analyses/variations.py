@@ -1,35 +1,44 @@
 """E5: what makes the attack work."""
 
+from typing import Final
+
 from deploy.study.analyses.pieces import (
     MOMENTS,
     analysis_of,
-    before_after,
     headings,
+    mean_of,
     paired_or_none,
     rows_of,
     series_of,
 )
 from deploy.study.findings import Figure, Findings, Panel, Table
-from deploy.study.measurements import BEFORE, METRICS, Measurements, Pick, main, train
+from deploy.study.measurements import BEFORE, METRICS, BySeed, Measurements, Metric, Pick, When, main, train
+from deploy.study.plan import Arm
 from deploy.study.sizes import Size
+
+BASE = Pick("E5-base", "linear")
+AFTER: Final = 0
 
 
 @analysis_of("E5")
 def _e5(measured: Measurements, size: Size) -> Findings:
     arms = measured.arms("E5-")
-    base = Pick("E5-base", "linear")
     rows = [
         (
             arm.factors["varied"],
             arm.factors["value"],
-            *before_after(measured, Pick(arm.name, "linear"), (0,), METRICS),
-            paired_or_none(measured.rise(Pick(arm.name, "linear"), 0, train), measured.rise(base, 0, train)),
-            measured.at(Pick(arm.name, "linear"), 0, main),
+            *(
+                mean_of(_at(measured, arm, when, metric))
+                for metric in METRICS.values()
+                for when in (BEFORE, AFTER)
+            ),
+            paired_or_none(_rise(measured, arm), measured.rise(BASE, AFTER, train)),
+            measured.at(Pick(arm.name, "linear"), AFTER, main),
         )
         for arm in arms
     ]
     header = (
-        "varied", "to", *headings((0,), METRICS), "rise − base, attack-train", "main task, right after",
+        "varied", "to", *headings((AFTER,), METRICS), "rise − base, attack-train", "main task, right after",
     )  # fmt: skip
     ticks = tuple(
         (float(i), "base" if arm.name == "E5-base" else f"{arm.factors['varied']}\n{arm.factors['value']}")
@@ -38,7 +47,7 @@ def _e5(measured: Measurements, size: Size) -> Findings:
     series = tuple(
         series_of(
             f"{name}, {words}",
-            enumerate(measured.at(Pick(arm.name, "linear"), when, metric) for arm in arms),
+            enumerate(mean_of(_at(measured, arm, when, metric)) for arm in arms),
             n,
             dashed=when == BEFORE,
             joined=False,
@@ -58,3 +67,14 @@ def _e5(measured: Measurements, size: Size) -> Findings:
         ),
         notes=("A finding of our own: the paper's abstract makes no claim about it.",),
     )
+
+
+def _at(measured: Measurements, arm: Arm, when: When, metric: Metric) -> BySeed:
+    """Before the attack, where an arm did not measure it anew, the base's: the same models and episodes."""
+    found = measured.by_seed(Pick(arm.name, "linear"), when, metric)
+    return measured.by_seed(BASE, BEFORE, metric) if when == BEFORE and not found else found
+
+
+def _rise(measured: Measurements, arm: Arm) -> BySeed:
+    before, after = _at(measured, arm, BEFORE, train), _at(measured, arm, AFTER, train)
+    return {seed: after[seed] - before[seed] for seed in after if seed in before}
