@@ -10,11 +10,11 @@ from coordinator.journal import (
     RunCompleted,
     RunWaiting,
 )
-from coordinator.state import Unmeasured
+from coordinator.state import FederationState, Unmeasured
 from protocol.messages import Accepted, Evaluate, Rejected, Share
 from protocol.scenario import Evaluation, Scenario
 from tests.coordinator import tiny
-from tests.coordinator.bench import Bench
+from tests.coordinator.bench import RUN, Bench
 
 FOUR = ("ann", "bob", "cid", "dee")
 
@@ -254,6 +254,19 @@ def test_a_restart_after_the_last_round_waits_for_the_measurements_and_ends() ->
     assert not again.finished
     measure(again, 4, "bob", "cid", "dee")
     assert again.last(RunCompleted).rounds == 4
+
+
+def test_a_run_that_begins_with_its_last_round_only_measures() -> None:
+    state = FederationState(
+        run=RUN, round=4, roster=FOUR, shares={name: at for at, name in enumerate(FOUR)},
+        evaluations=(Unmeasured(round=4),),
+    )  # fmt: skip
+    bench = Bench(surveyed(), state)
+    bench.ready(*FOUR)
+    assert not bench.finished
+    measure(bench, 4)
+    assert bench.finished
+    assert started(bench) == []
 
 
 @pytest.mark.parametrize("order", [FOUR, tuple(reversed(FOUR))])

@@ -67,6 +67,13 @@ def test_a_restarted_coordinator_listens_where_the_participants_look() -> None:
     assert "--resume" in arguments
 
 
+def test_a_branch_begins_with_its_checkpoint_once_and_goes_on_from_its_own() -> None:
+    branch = example(origin=Path("before/checkpoints/round-000100.safetensors"))
+    arguments = coordinator_arguments(branch)
+    assert arguments[arguments.index("--from") + 1] == "before/checkpoints/round-000100.safetensors"
+    assert "--from" not in coordinator_arguments(branch, resume=True)
+
+
 def test_a_participant_keeps_its_files_in_the_run_directory() -> None:
     arguments = participant_arguments(example(data_dir=Path("d")), "participant-3", "tcp://127.0.0.1:5555")
     assert arguments == [

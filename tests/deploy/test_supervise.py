@@ -119,6 +119,20 @@ def test_a_killed_coordinator_goes_on_where_the_participants_look_for_it(stage: 
     assert len(stage.started) == 5
 
 
+@pytest.mark.parametrize("stored", [False, True])
+def test_one_killed_before_it_listened_begins_again_unless_it_has_stored_where_it_begins(
+    stage: Stage, stored: bool
+) -> None:
+    store = "(here / 'checkpoints').mkdir(); (here / 'checkpoints/round-000004.json').touch()\n"
+    stage.scripts[COORDINATOR] = (
+        f"if times('starts') == 1:\n    {store if stored else ''}\n    os.kill(os.getpid(), 9)\n"
+        f"log({STARTED!r}); {COMPLETE}"
+    )
+    stage.run()
+    again = [arguments for name, arguments in stage.started if name == COORDINATOR][1]
+    assert ("--resume" in again) == stored
+
+
 def test_what_is_killed_again_and_again_fails_the_run(stage: Stage) -> None:
     stage.scripts["participant-2"] = "os.kill(os.getpid(), signal.SIGKILL)"
     stage.scripts[COORDINATOR] = f"log({STARTED!r}); signal.pause()"
