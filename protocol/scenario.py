@@ -17,6 +17,8 @@ from protocol.explain import explain
 
 Count = Annotated[int, Field(ge=1, lt=2**20)]
 Rounds = Annotated[int, Field(ge=0, lt=2**31)]
+MOST_SCHEDULED = 2**14
+"""Rounds of an attack: each of them stands in the scenario that a participant is sent at joining."""
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,63}$")]
 
 
@@ -130,6 +132,14 @@ class Schedule(Section):
     last: int = Field(ge=1, lt=2**31)
     every: Count = 1
 
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.first > self.last:
+            raise ValueError("first must not be after last")
+        if (self.last - self.first) // self.every >= MOST_SCHEDULED:
+            raise ValueError(f"more than {MOST_SCHEDULED} rounds")
+        return self
+
     def rounds(self) -> tuple[int, ...]:
         return tuple(range(self.first, self.last + 1, self.every))
 
@@ -169,7 +179,13 @@ class Attack(Section):
     @classmethod
     def _list_from_toml(cls, value: Any) -> Any:
         if isinstance(value, dict):
-            return Schedule.model_validate(value).rounds()
+            try:
+                return Schedule.model_validate(value).rounds()
+            except ValidationError as error:
+                raise ValueError(
+                    "must be a list of rounds, or { first = 10, last = 50, every = 5 } with 1 <= first <= last, "
+                    f"of at most {MOST_SCHEDULED} rounds"
+                ) from error
         return tuple(value) if isinstance(value, list) else value
 
     @field_validator("rounds")

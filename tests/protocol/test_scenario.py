@@ -59,6 +59,20 @@ def test_overrides_are_toml_values_and_bare_words() -> None:
     assert scenario.federation.server_rate.initial == 0.5
 
 
+def test_the_rounds_of_an_attack_can_be_a_schedule() -> None:
+    scenario = parse_scenario("[attack]\nrounds = { first = 10, last = 31, every = 10 }\n")
+    assert scenario.attack.rounds == (10, 20, 30)
+    assert parse_scenario("", ["attack.rounds={first = 2, last = 4}"]).attack.rounds == (2, 3, 4)
+    assert parse_scenario(dump_scenario(scenario)) == scenario
+
+
+def test_one_number_of_adaptation_steps_or_several_in_order() -> None:
+    assert parse_scenario("[evaluation]\nadaptation_steps = 7\n").evaluation.adaptation_steps == (7,)
+    several = parse_scenario("[evaluation]\nadaptation_steps = [50, 0, 5]\n")
+    assert several.evaluation.adaptation_steps == (0, 5, 50)
+    assert parse_scenario(dump_scenario(several)) == several
+
+
 # What is refused, and how it is said
 
 
@@ -90,6 +104,23 @@ def test_a_file_that_is_no_toml() -> None:
         (
             "[model]\nshared = -1",
             'model.shared: must be "all", "features" or a whole number, at least 0, not -1',
+        ),
+        (
+            "[federation]\nnorm_bound = 0",
+            'federation.norm_bound: must be "median" or a number, above 0, not 0',
+        ),
+        *(
+            (
+                f"[attack]\nrounds = {schedule}",
+                "attack.rounds: must be a list of rounds, or { first = 10, last = 50, every = 5 } with "
+                "1 <= first <= last, of at most 16384 rounds",
+            )
+            for schedule in (
+                "{ first = 1 }",
+                "{ first = 5, last = 2 }",
+                "{ first = 1, last = 9, evry = 2 }",
+                "{ first = 1, last = 2000000000 }",
+            )
         ),
         ("[attack]\nboost = -1", 'attack.boost: must be "replace" or a number, above 0, not -1'),
         (
