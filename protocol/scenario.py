@@ -183,8 +183,8 @@ class Attack(Section):
                 return Schedule.model_validate(value).rounds()
             except ValidationError as error:
                 raise ValueError(
-                    "must be a list of rounds, or { first = 10, last = 50, every = 5 } with 1 <= first <= last, "
-                    f"of at most {MOST_SCHEDULED} rounds"
+                    "must be a list of rounds, or { first = 10, last = 50, every = 5 } with "
+                    f"1 <= first <= last, of at most {MOST_SCHEDULED} rounds"
                 ) from error
         return tuple(value) if isinstance(value, list) else value
 
