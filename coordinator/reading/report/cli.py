@@ -10,7 +10,9 @@ COMPARISON = Path("report")
 
 
 @click.command()
-@click.argument("run_dirs", nargs=-1, metavar="[RUN_DIR]...", type=click.Path(path_type=Path))
+@click.argument(
+    "run_dirs", nargs=-1, metavar="[RUN_DIR]...", type=click.Path(path_type=Path), envvar="FEDMETA_RUN_DIR"
+)
 @click.option(
     "--output",
     type=click.Path(path_type=Path),

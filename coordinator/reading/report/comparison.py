@@ -5,7 +5,13 @@ from dataclasses import dataclass, replace
 
 from coordinator.reading.pooling import Measured, at_usual_steps, steps_of
 from coordinator.reading.report import frames
-from coordinator.reading.report.accuracy import ACCURACIES, Series, accuracy_figure, steps_figure
+from coordinator.reading.report.accuracy import (
+    ACCURACIES,
+    Series,
+    accuracy_figure,
+    squeezed_from,
+    steps_figure,
+)
 from coordinator.reading.report.conduct import Cost, compared_norms_figure, cost_figure
 from coordinator.reading.report.conduct_sections import rounds_words
 from coordinator.reading.report.draft import Draft
@@ -13,7 +19,16 @@ from coordinator.reading.report.page import Code, Heading, Paragraph, TableBlock
 from coordinator.reading.report.runs import Run
 from coordinator.reading.report.settings import ABSENT, differences
 from coordinator.reading.report.style import literal, series_style
-from coordinator.reading.report.words import NOTHING, facts, moments, norms_words, notices, yes
+from coordinator.reading.report.words import (
+    NOTHING,
+    definition,
+    facts,
+    measured_by,
+    moments,
+    norms_words,
+    notices,
+    yes,
+)
 from coordinator.reading.tables import interval
 
 MOMENTS = ("before the attack", "right after it", "at the end")
@@ -82,6 +97,10 @@ def _accuracies(draft: Draft, runs: Sequence[Run]) -> None:
         return
     if silent := [label for label, found in measured.items() if not found]:
         draft.add(Paragraph(f"Nothing was evaluated in: {', '.join(silent)}."))
+    ways = {run.way for run in runs}
+    draft.add(Paragraph(definition(ways.pop() if len(ways) == 1 else None)))
+    for run in runs:
+        draft.add(*(Paragraph(f"{run.label}: {said}") for said in measured_by(run, measured[run.label])))
     _moments(draft, runs, measured)
     decisions = dict.fromkeys(name for run in runs for name in run.decisions)
     shots = sorted({one.shot or 0 for found in measured.values() for one in found})
@@ -106,14 +125,18 @@ def _decision_figures(
     ways = {run.way for run in runs}
     way = ways.pop() if len(ways) == 1 else None
     stem = f"accuracy-{decision}-{shot}-shot"
+    alt = f"Lines of accuracy over rounds, one for each run. {_said(runs, usual)}"
     draft.add(Heading(named, 3))
     draft.add_figure(
         stem,
         accuracy_figure(lines, attacks, way, axis=axis),
         f"{named}, after {' or '.join(steps)} adaptation steps: a line for each run, with 95 % intervals.",
-        f"Lines of accuracy over rounds, one for each run. {_said(runs, usual)}",
+        alt,
         "accuracy",
     )
+    if (first := squeezed_from([one.round for line in lines for one in line.measured], attacks)) is not None:
+        around = accuracy_figure(lines, attacks, way, first=first, axis=axis)
+        draft.add_figure(f"{stem}-attack", around, f"{named}: the same around the attack.", alt, "accuracy")
     if any(len(counts) > 1 for found in measured.values() for counts in steps_of(found).values()):
         for held in sorted({one.backdoor_in_support for found in measured.values() for one in found}):
             of_case = {k: [m for m in v if m.backdoor_in_support == held] for k, v in measured.items()}

@@ -1,6 +1,8 @@
 """A report in the making: its blocks, and the figures and tables that are also files beside the page."""
 
 import csv
+import itertools
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, fields
 from operator import attrgetter
@@ -31,10 +33,16 @@ class Draft:
         self.blocks.extend(blocks)
 
     def add_figure(self, stem: str, figure: Figure, caption: str, alt: str, table: str | None = None) -> None:
-        """``table``: the name of the table that holds the figure's numbers."""
+        """``stem`` names its files, made safe and unique: it may hold what somebody else wrote. ``table``:
+        the name of the table that holds the figure's numbers."""
+        stem = self._free(re.sub(r"[^A-Za-z0-9_-]+", "_", stem))
         self.figures[stem] = figure
         files = [f"{stem}.png", f"{stem}.svg", *([f"{table}.csv"] if table else [])]
         self.add(FigureBlock(inline_svg(figure, stem), caption, alt, files))
+
+    def _free(self, stem: str) -> str:
+        numbered = (f"{stem}-{number}" for number in itertools.count(2))
+        return next(name for name in itertools.chain([stem], numbered) if name not in self.figures)
 
     def add_table(self, stem: str, kind: type, rows: Iterable[Any]) -> None:
         """Rows of the dataclass ``kind``, to be written as ``stem.csv``, there even if there is no row."""

@@ -152,30 +152,39 @@ def moments_words(run: Run, measured: Sequence[Measured]) -> str:
 
 
 def basis(run: Run, measured: Sequence[Measured]) -> str:
-    """Of what the accuracies are means, and after how much adaptation."""
-    steps = steps_of(measured)
+    """What backdoor accuracy is, after how much adaptation, and who measured."""
     usual = {one.decision: one.adaptation_steps for one in at_usual_steps(measured)}
-    chance = f"about {1 / run.way:.2g}" if run.way else "1/K"
-    text = (
+    text = f"{definition(run.way)} Adaptation steps before measuring: "
+    text += ", ".join(f"{name} {count}" for name, count in usual.items())
+    several = any(len(counts) > 1 for counts in steps_of(measured).values())
+    text += "; other counts are further down." if several else "."
+    return " ".join([text, *measured_by(run, measured)])
+
+
+def definition(way: int | None) -> str:
+    chance = f"about {1 / way:.2g}" if way else "1/K"
+    return (
         "Backdoor accuracy is the share of backdoor-class images that a benign user takes for the target "
-        f"class; a user who guesses has {chance}. Adaptation steps before measuring: "
-        f"{', '.join(f'{name} {count}' for name, count in usual.items())}"
+        f"class; a user who guesses has {chance}."
     )
-    text += "; other counts are further down." if any(len(counts) > 1 for counts in steps.values()) else "."
-    if measured[0].each[0].private:
-        counts = sorted({len(one.each) for one in measured})
-        who = str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
-        known = (
-            "without malicious ones"
-            if run.roles
-            else "roles are not known, so malicious ones may be among them"
-        )
-        text += (
-            f" Participants measured, each with its own private part of the model: means are over {who} "
-            f"of them ({known}), thin lines are single participants, and intervals speak of episodes, not of "
-            "other participants."
-        )
-    return text
+
+
+def measured_by(run: Run, measured: Sequence[Measured]) -> list[str]:
+    """Of whom the accuracies are means, in a sentence, where participants measured for themselves."""
+    if not measured or not measured[0].each[0].private:
+        return []
+    counts = sorted({len(one.each) for one in measured})
+    who = str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
+    known = (
+        "without malicious ones"
+        if run.roles
+        else "malicious ones may be among them, since there is no roles.json"
+    )
+    return [
+        f"Participants measured, each with its own private part of the model: means are over {who} of them "
+        f"({known}), thin lines are single participants, and intervals speak of episodes, not of other "
+        "participants."
+    ]
 
 
 def norms_words(loudest: Sequence[UpdateRow]) -> str:

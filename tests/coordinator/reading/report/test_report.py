@@ -258,6 +258,20 @@ class TestSeveralRuns:
         assert "late: this run is still running" in page.text
         assert "federation.rounds" in page.text
 
+    def test_a_decision_logics_name_is_no_path_and_no_markup(self, tmp_path: Path) -> None:
+        lines = [*WHOLE[:-1], *(evaluated(4, decision=name) for name in ('../../"><b>x', "../../_><b>x"))]
+        folders = [write_run(tmp_path / name, lines=lines) for name in ("one", "two")]
+        run(*folders, "--output", tmp_path / "deep" / "out")
+        page = Page((tmp_path / "deep" / "out" / "report.html").read_text())
+        assert page.all("b") == []
+        assert {path.name for path in tmp_path.iterdir()} == {"one", "two", "deep"}
+        assert len(list((tmp_path / "deep" / "out").glob("accuracy-_*.png"))) == 2
+
+    def test_the_directories_can_come_from_the_environment(self, tmp_path: Path) -> None:
+        folder = write_run(tmp_path / "mine", lines=opening("ann"))
+        result = CliRunner().invoke(report, [], env={"FEDMETA_RUN_DIR": str(folder)}, catch_exceptions=False)
+        assert f"{folder}/report/report.html" in result.stdout
+
     def test_are_named_by_what_tells_them_apart(self) -> None:
         assert labels_of([Path("a/x"), Path("a/y")]) == ["x", "y"]
         assert labels_of([Path("a/x"), Path("b/x")]) == ["a/x", "b/x"]
