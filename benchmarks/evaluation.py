@@ -1,0 +1,151 @@
+"""What measuring costs: episodes a second of ``measure``, against a plain loop over the same episodes.
+
+``python benchmarks/evaluation.py [--episodes N] [--repeats N] [--steps 0,1,5,10,20,50,100]``. The reference
+is what one would write first: for each episode and each number of steps copy the network, adapt it from the
+start, classify. ``measure`` is shown on one core, as the plain loop is, and on all of them. They alternate,
+and must find the same accuracy but for rounding.
+"""
+
+import copy
+import operator
+import os
+import statistics
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import click
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+from participant.decisions.head import draw_head
+from participant.decisions.matching import WEIGHTS_SPREAD
+from participant.device import prepare_device
+from participant.learning.episodes import Episode
+from participant.learning.evaluation import backdoor_episode, main_episode
+from participant.learning.inner_loop import mini_batches
+from participant.learning.matching import leave_one_out_loss, matching_log_probabilities
+from participant.roles.measuring import Measuring
+from participant.roles.setting import Setting
+from protocol.models.network import FewShotNetwork
+from protocol.scenario import Scenario, parse_scenario
+from protocol.seeds import generator
+
+CORES = os.cpu_count() or 1
+RATE, BATCH, TEMPERATURE = 1e-3, 10, 10.0
+TOLERANCE = 0.02  # a changed order of sums may turn a few of thousands of images
+
+
+@click.command()
+@click.option("--episodes", default=12, show_default=True)
+@click.option("--repeats", default=5, show_default=True)
+@click.option("--steps", default="0,1,5,10,20,50,100", show_default=True)
+def main(episodes: int, repeats: int, steps: str) -> None:
+    print(f"cores {CORES}, conv4, 28x28, 5-way 5-shot, {episodes} main-task and {episodes} backdoor episodes")
+    print(f"looked at after {steps} steps; episodes a second, median of {repeats}")
+    print(
+        f"{'decision':<16}{'plain loop':>12}{'measure, 1 core':>18}{'ratio':>8}{'all cores':>12}{'ratio':>8}"
+    )
+    for decision in ("linear", "fresh-head", "matching", "matching-tuned"):
+        scenario = parse_scenario(
+            "",
+            [
+                f"evaluation.episodes={episodes}",
+                f"evaluation.adaptation_steps=[{steps}]",
+                f'decision.names=["{decision}"]',
+                "task.classes=100",
+            ],
+        )
+        with TemporaryDirectory() as folder:
+            compare(decision, scenario, repeats, Path(folder))
+
+
+def compare(decision: str, scenario: Scenario, repeats: int, folder: Path) -> None:
+    device = torch.device(prepare_device("cpu", "benchmark"))
+    setting = Setting.read(scenario, name="benchmark", device=device, data_dir=None, state_dir=folder)
+    measuring = Measuring.of(setting)
+    network = copy.deepcopy(setting.network).to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+    seconds: dict[str, list[float]] = {"plain": [], "one": [], "all": []}
+    for _ in range(repeats):
+        expected = timed(seconds["plain"], partial(plain_loop, decision, network, scenario, measuring))
+        for side, workers in (("one", 1), ("all", CORES)):
+            found = timed(seconds[side], partial(accuracies, measuring, workers))
+            if not np.allclose(expected, found, atol=TOLERANCE):
+                raise click.ClickException(f"{decision}: {found}, but the plain loop finds {expected}")
+    rate = {
+        side: 2 * scenario.evaluation.episodes / statistics.median(taken) for side, taken in seconds.items()
+    }
+    one, every = (
+        statistics.median(map(operator.truediv, seconds["plain"], seconds[side])) for side in ("one", "all")
+    )
+    row = f"{decision:<16}{rate['plain']:>12.2f}{rate['one']:>18.2f}{one:>8.2f}"
+    print(f"{row}{rate['all']:>12.2f}{every:>8.2f}", flush=True)
+
+
+def timed(seconds: list[float], work: Callable[[], list[float]]) -> list[float]:
+    begun = time.perf_counter()
+    result = work()
+    seconds.append(time.perf_counter() - begun)
+    return result
+
+
+def accuracies(measuring: Measuring, workers: int) -> list[float]:
+    """Main-task accuracy after each number of steps."""
+    return [m.main_accuracy.mean for m in measuring.measure(workers, lambda: False)]
+
+
+def plain_loop(
+    decision: str, network: FewShotNetwork, scenario: Scenario, measuring: Measuring
+) -> list[float]:
+    counts = (0,) if decision == "matching" else scenario.evaluation.adaptation_steps
+    hits: dict[int, list[float]] = {steps: [] for steps in counts}
+    for number in range(scenario.evaluation.episodes):
+        for kind, episode in (
+            ("main", main_episode(scenario, measuring.data, 5, number)),
+            ("backdoor False", backdoor_episode(scenario, measuring.data, 5, False, number)),
+        ):
+            for steps in counts:
+                rng = generator(scenario.federation.seed, "adaptation", kind, 5, number)
+                predicted = plain(decision, network, episode, steps, rng)
+                if kind == "main":
+                    hits[steps].append(float((predicted == episode.query_labels).float().mean()))
+    return [float(np.mean(values)) for values in hits.values()]
+
+
+def plain(
+    decision: str, shared: FewShotNetwork, episode: Episode, steps: int, rng: np.random.Generator
+) -> torch.Tensor:
+    network = copy.deepcopy(shared)
+    support, labels = episode.support, episode.support_labels
+    weights = torch.zeros(256, requires_grad=True)
+    parameters: list[torch.Tensor] = list(network.parameters())
+    if decision == "fresh-head":
+        draw_head(network.head, rng)
+    if decision == "matching-tuned":
+        weights = torch.tensor(rng.normal(0, WEIGHTS_SPREAD, 256), dtype=torch.float32, requires_grad=True)
+        parameters = [*network.blocks.parameters(), weights]
+    optimizer = torch.optim.Adam(parameters, lr=RATE, betas=(0.0, 0.999))
+    for rows in mini_batches(rng, len(support), BATCH, steps):
+        images, of_batch = support[torch.from_numpy(rows)], labels[torch.from_numpy(rows)]
+        optimizer.zero_grad()
+        if decision == "matching-tuned":
+            loss = leave_one_out_loss(network.features(images) * weights.exp(), of_batch, 5, TEMPERATURE)
+        else:
+            loss = F.cross_entropy(network(images), of_batch)
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+    images, known = torch.cat([support, episode.query]), len(support)
+    with torch.no_grad():
+        if decision in ("linear", "fresh-head"):
+            logits: torch.Tensor = network(images, known)[known:]
+            return logits.argmax(dim=1)
+        features = network.features(images, known) * weights.exp()
+        log_p = matching_log_probabilities(features[:known], labels, features[known:], 5, TEMPERATURE)
+        return log_p.argmax(dim=1)
+
+
+if __name__ == "__main__":
+    main()
