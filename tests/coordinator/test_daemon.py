@@ -177,8 +177,9 @@ class TestARun:
 
 
 class TestAKilledCoordinator:
-    def test_goes_on_to_the_same_model(self, tmp_path: Path, context: Context) -> None:
-        scenario = tiny.scenario(rounds=8, checkpoint_every=3)
+    @pytest.mark.parametrize("aggregation", ["mean", "norm-bound", "coordinate-median"])
+    def test_goes_on_to_the_same_model(self, tmp_path: Path, context: Context, aggregation: str) -> None:
+        scenario = tiny.scenario(rounds=8, checkpoint_every=3, aggregation=aggregation)
         undisturbed = DaemonProcess(scenario, tmp_path / "undisturbed")
         expected = finish(undisturbed, enter(context, undisturbed, *NAMES))
 
