@@ -49,7 +49,7 @@ WRONG_SCENARIOS = [
     ("[task]\ndataset = 'emnist'", r"no dataset is named 'emnist'; there are: .*strokes"),
     (
         "[attack]\nname = 'bribe'",
-        r"no attack is named 'bribe'; there are: poisoned_adaptation, poisoned_episode",
+        r"no attack is named 'bribe'; there are: .*poisoned_adaptation, poisoned_episode",
     ),
     ("[model]\nname = 'conv9'", r"no model is named 'conv9'; there are: conv4"),
     ("[task]\nclasses = 20", r"the data set has 20 classes, too few for task\.split"),
