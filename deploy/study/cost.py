@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from protocol.scenario import Scenario
 
 PROCESS_S = 1.0  # starting one of a run's processes
-STEP_S = 0.0033  # one adaptation step on one core
-FORWARD_S = 0.008  # classifying one episode without adaptation
+STEP_S = 0.0040  # one adaptation step on one core
+FORWARD_S = 0.007  # classifying one episode without adaptation
 TRAIN_STEP_S = 0.003  # one inner step of meta-training, its share of a round's overhead within
-ATTACK_STEP_S = 0.008  # one step of an attacker
+ATTACK_STEP_S = 0.012  # one step of an attacker
 TRANSFER_S = 2.0  # imagining the private parts of others
 CORES = 2
 CASES_BESIDE = 1  # main-task episodes, beside the backdoor cases

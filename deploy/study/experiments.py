@@ -196,7 +196,7 @@ _SHARING_ARMS: tuple[tuple[str, Settings, str, bool, tuple[int, ...]], ...] = (
     ("transfer", TRANSFER, "mean", False, (4, 3, 2, 1)),
     ("transfer", TRANSFER, "norm-bound", False, (4, 3, 2, 1)),
     ("transfer", TRANSFER, "coordinate-median", False, (4,)),
-    ("transfer", TRANSFER, "norm-bound", True, (4, 3, 2, 1)),
+    ("transfer", TRANSFER, "norm-bound", True, (4, 2)),
 )
 
 

@@ -1,0 +1,107 @@
+"""`fedmeta reproduce` as a person meets it: what is wrong is said in a line, before anything starts."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from deploy import cli
+from tests.deploy.study.journals import as_the_paper_says, write_study
+
+
+def reproduce(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, list[str], str]:
+    """Exit code, lines on stderr, stdout."""
+    with pytest.raises(SystemExit) as exit_:
+        cli.main(["reproduce", *arguments])
+    output = capsys.readouterr()
+    assert isinstance(exit_.value.code, int)
+    return exit_.value.code, output.err.splitlines(), output.out
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.parametrize("names", [("E9",), ()])
+def test_an_experiment_that_does_not_exist_gets_the_list(
+    names: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, errors, _ = reproduce(capsys, *names)
+    assert code == 2
+    for n, line in enumerate(errors[1:8], start=1):
+        assert line.startswith(f"  E{n}  ")
+    assert errors[-1].endswith("name E1 to E7, or all")
+    assert not Path("studies").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("E1", "--dataset", "nothing"), "no dataset is named 'nothing'"),
+        (("E1", "--seeds", "0"), "0 is not in the range x>=1"),
+        (("E1", "--write", "x.md"), "--write is of: fedmeta reproduce results"),
+        (("results", "somewhere"), "write: fedmeta reproduce results STUDY... --write docs/RESULTS.md"),
+        (("results", "somewhere", "--write", "x.md"), "somewhere: holds no study"),
+    ],
+)
+def test_what_is_wrong_is_said_in_one_line(
+    arguments: tuple[str, ...], says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, errors, _ = reproduce(capsys, *arguments)
+    assert code == 2
+    assert len(errors) == 1
+    assert says in errors[0]
+    assert not Path("studies").exists()
+
+
+def test_data_with_too_few_classes_are_refused_with_both_numbers(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for n in range(12):
+        folder = tmp_path / "data" / "image_folder" / f"class-{n:02}"
+        folder.mkdir(parents=True)
+        for number in range(2):
+            Image.new("L", (28, 28), n).save(folder / f"{number}.png")
+    code, errors, _ = reproduce(
+        capsys, "E1", "--dataset", "image_folder", "--data-dir", str(tmp_path / "data")
+    )
+    assert code == 2
+    (line,) = errors
+    assert "image_folder has 12 classes, and 69 are needed: 20 for 4 participants in 5-way" in line
+    assert not Path("studies").exists()
+
+
+def test_a_directory_of_another_study_is_refused_with_the_way_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_study(tmp_path / "here", ["E1"], as_the_paper_says, (1,))
+    code, errors, _ = reproduce(capsys, "E1", "--output", str(tmp_path / "here"))
+    assert code == 2
+    (line,) = errors
+    assert "holds a study of" in line
+    assert line.endswith("choose another --output")
+
+
+def test_results_are_written_by_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_study(tmp_path / "here", ["E1"], as_the_paper_says, (1, 2))
+    code, _, output = reproduce(capsys, "results", str(tmp_path / "here"), "--write", "docs/RESULTS.md")
+    assert code == 0
+    assert output == "docs/RESULTS.md\n"
+    assert Path("docs/RESULTS.md").read_text().startswith("# Results\n")
+
+
+def test_help_does_not_wait_for_torch_or_matplotlib() -> None:
+    code = (
+        "import sys\nfrom deploy.cli import main\n"
+        "try: main(['reproduce', '--help'])\n"
+        "except SystemExit: print(sorted({'torch', 'matplotlib', 'jinja2'} & set(sys.modules)))"
+    )
+    answer = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env={**os.environ}
+    )
+    assert answer.stdout.splitlines()[-1] == "[]"
+    assert "E7  Sharing depth" in answer.stdout

@@ -1,0 +1,58 @@
+"""What is gone on with, what is begun anew, what is left alone."""
+
+from pathlib import Path
+
+import pytest
+
+from coordinator.reading.history import Status
+from deploy.study.federation import Action, Found, find, is_complete, seconds_of, what_to_do
+from tests.coordinator.reading.example import line
+from tests.deploy.study.journals import as_the_paper_says, plan_of, write_run
+
+PLAN = plan_of(["E1"], (1,))
+RUN = PLAN.run("E1-s1")
+
+
+@pytest.mark.parametrize(
+    ("found", "action"),
+    [
+        (Found(None), Action.START),
+        (Found("completed", checkpoint=True), Action.SKIP),
+        (Found("interrupted", checkpoint=True), Action.RESUME),
+        (Found("running", checkpoint=True), Action.RESUME),  # it was killed
+        (Found("failed", checkpoint=True), Action.RESUME),
+        (Found("interrupted", checkpoint=False), Action.START),
+        (Found("running", checkpoint=False), Action.START),
+    ],
+)
+def test_a_run_is_skipped_resumed_or_started(found: Found, action: Action) -> None:
+    assert what_to_do(found) is action
+
+
+def test_nothing_is_found_where_nothing_is(tmp_path: Path) -> None:
+    assert find(tmp_path / "none")[0] == Found(None)
+    assert not is_complete(tmp_path / "none")
+
+
+@pytest.mark.parametrize(("event", "status"), [("run_interrupted", "interrupted"), ("run_failed", "failed")])
+def test_a_run_with_a_checkpoint_can_be_gone_on_with(event: str, status: Status, tmp_path: Path) -> None:
+    write_run(tmp_path / "run", RUN, 300, as_the_paper_says, complete=False)
+    with (tmp_path / "run" / "journal.jsonl").open("a") as journal:
+        journal.write(
+            line("checkpoint_written", round=300, path="x", seconds=0.1) + "\n" + line(event) + "\n"
+        )
+    found, reading, tail = find(tmp_path / "run")
+    assert found == Found(status, checkpoint=True)
+    assert reading.info.checkpoint == 300
+    assert tail.new_lines() == []  # the tail stands at the end of what was read
+    (tmp_path / "run" / "roles.json").unlink()
+    assert find(tmp_path / "run")[0] == Found(status, checkpoint=False)
+
+
+def test_a_complete_run_says_how_long_it_took_unless_it_was_resumed(tmp_path: Path) -> None:
+    write_run(tmp_path / "run", RUN, 300, as_the_paper_says)
+    assert is_complete(tmp_path / "run")
+    assert seconds_of(tmp_path / "run") == 0.0  # every line has the same time here
+    journal = tmp_path / "run" / "journal.jsonl"
+    journal.write_text(line("run_resumed", round=300) + "\n" + journal.read_text())
+    assert seconds_of(tmp_path / "run") is None

@@ -1,0 +1,106 @@
+"""What a study writes: a page and files for each experiment, an overview, and one page of results."""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from deploy.study.experiments import EXPERIMENTS
+from deploy.study.pages import write_experiment, write_overview
+from deploy.study.results import write_results
+from deploy.study.study import Study
+from deploy.study.targets import targets
+from tests.deploy.study.journals import Asked, Values, as_the_paper_says, write_study
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_an_experiment_has_a_page_that_opens_offline_and_every_number_as_csv(
+    name: str, tmp_path: Path
+) -> None:
+    study = write_study(tmp_path, [name], as_the_paper_says)
+    result = study.result(name)
+    page = write_experiment(study, result).read_text()
+    assert not re.search(r'(?:src|href)="(?:https?:)?//', page)
+    assert f"fedmeta reproduce {name} --seeds 3 --quick --output {tmp_path.name}" in page
+    assert "strokes, 400 classes (digest abababababab)" in page
+    assert "Not a result." in page  # it is the small version
+    assert "torch" in page
+    there = {path.name for path in (tmp_path / name).iterdir()}
+    assert {"measurements.csv", "report.html"} <= there
+    for figure in result.findings.figures:
+        assert {f"{figure.stem}.png", f"{figure.stem}.svg"} <= there
+    for table in result.findings.tables:
+        assert f"{table.stem}.csv" in there
+    for verdict in result.findings.verdicts:
+        assert f"{verdict.name}. " in page
+    for linked in re.findall(r'href="([^#"]+)"', page):
+        assert (tmp_path / name / linked).is_file()
+
+
+def test_the_overview_has_all_claims_and_leads_to_the_experiments(tmp_path: Path) -> None:
+    study = write_study(tmp_path, ["E1", "E2"], as_the_paper_says)
+    results = [study.result(name) for name in ("E1", "E2")]
+    for result in results:
+        write_experiment(study, result)
+    page = write_overview(study, results).read_text()
+    for claim in ("C1. ", "C2. ", "C2 (holders). "):
+        assert claim in page
+    links = re.findall(r'href="([^#"]+)"', page)
+    assert "E1/report.html" in links
+    for linked in links:
+        assert (tmp_path / linked).is_file()
+
+
+def test_a_missing_run_and_its_reason_are_on_the_page_with_the_rest(tmp_path: Path) -> None:
+    study = write_study(tmp_path, ["E2"], as_the_paper_says)
+    journal = study.directory.run_dir("E2-holders-s2") / "journal.jsonl"
+    journal.write_text(journal.read_text().replace("run_completed", "run_failed"))
+    study = replace(
+        study, ledger=study.ledger.model_copy(update={"failures": {"E2-holders-s2": "no <disk>"}})
+    )
+    page = write_experiment(study, study.result("E2")).read_text()
+    assert "1 runs are missing, the rest is shown. E2-holders-s2: no &lt;disk&gt;" in page
+    assert "0.900 ± 0.025" in page  # the other arm, over three seeds
+
+
+def weak(asked: Asked) -> Values:
+    """As the paper says, but the backdoor does not last."""
+    values = as_the_paper_says(asked)
+    return replace(values, train=0.15, validation=0.1) if asked.after > 0 else values
+
+
+def results_of(studies: list[Study], folder: Path) -> str:
+    write_results(studies, folder / "RESULTS.md")
+    return (folder / "RESULTS.md").read_text()
+
+
+def test_results_are_one_page_of_all_studies_and_say_where_the_numbers_disagree(tmp_path: Path) -> None:
+    strokes = write_study(tmp_path / "strokes", ["E1", "E2"], as_the_paper_says)
+    other = write_study(tmp_path / "omniglot", ["E1", "E2"], weak)
+    record = other.ledger.data.model_copy(update={"name": "omniglot"})
+    other = replace(other, ledger=other.ledger.model_copy(update={"data": record}))
+    text = results_of([strokes, other], tmp_path / "docs")
+    assert "| claim | strokes | omniglot |" in text
+    assert re.search(r"\*\*C2\*\* The backdoor persists .* \| supported \| not supported \|", text)
+    assert "On omniglot, C2 is not supported: 50 benign rounds after one attack" in text
+    assert "On strokes, C2" not in text
+    assert "On omniglot, missed: undefended, attack-train, +50 should be at least 0.70, and is 0.150" in text
+    assert "--dataset omniglot --data-dir DATA_DIR --seeds 3 --quick" in text
+    for figure in re.findall(r"\]\((figures/[^)]+)\)", text):
+        assert (tmp_path / "docs" / figure).is_file()
+    assert "figures/omniglot-E1-backdoor-by-adaptation-steps.svg" in text
+
+
+def test_targets_are_met_or_missed_or_not_measured(tmp_path: Path) -> None:
+    study = write_study(tmp_path, ["E1", "E4", "E6"], as_the_paper_says)
+    found = {
+        target.text: target.met for target in targets(study, [study.result(n) for n in ("E1", "E4", "E6")])
+    }
+    assert found["undefended, attack-train, right after"] is True  # .90
+    assert found["undefended, attack-validation, right after"] is False  # .45
+    assert found["undefended, attack-train, +50"] is None  # E2 was not run
+    best = [text for text in found if text.startswith("best defended against the adaptive attacker")]
+    assert len(best) == 3
+    assert all("norm-bound" in text or "coordinate-median" in text for text in best)
+    assert all(found[text] for text in best)

@@ -1,0 +1,75 @@
+"""`fedmeta reproduce`: a tiny experiment with real federations, interrupted on the way and gone on with."""
+
+import csv
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.system.processes import Process, Processes, journal, matching, processes_that_mention, until
+
+pytestmark = pytest.mark.system
+
+# The small version, made tiny: few classes, four rounds of pre-training, steps and episodes to be counted.
+TINY = """
+from dataclasses import replace
+from deploy.study import federations, sizes, study_data
+from deploy.start import main
+sizes.SIZES["quick"] = replace(sizes.QUICK, pretraining=4, curve=2, headline=2, adaptation_steps=(0, 1))
+federations.PLAIN["attack.steps"] = 5
+federations.STROKES_CLASSES = study_data.STROKES_CLASSES = 80
+main()
+"""
+TIMEOUT_S = 180.0  # two federations, on a machine that may be busy
+COMMAND = ("reproduce", "E1", "--quick", "--device", "cpu", "--output")
+
+
+@pytest.fixture(autouse=True)
+def _tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = tmp_path / "tiny.py"
+    program.write_text(TINY)
+    monkeypatch.setattr("tests.system.processes.FEDMETA", [sys.executable, str(program)])
+
+
+def test_an_experiment_that_was_interrupted_goes_on_where_it_was(
+    processes: Processes, tmp_path: Path
+) -> None:
+    output = tmp_path / "study"
+    pretraining, attack = output / "runs" / "pretrain-linear-s1", output / "runs" / "E1-s1"
+
+    first = processes.fedmeta(*COMMAND, output)
+    wait_for(first, attack, "participant_joined")
+    first.interrupt()
+    assert first.wait(TIMEOUT_S) == 130, first.stderr
+    (line,) = first.stderr.splitlines()
+    assert line.endswith("interrupted with 1 of 2 runs complete; the same command goes on from there")
+    assert processes_that_mention(str(output)) == []
+    before = (pretraining / "journal.jsonl").read_bytes()
+
+    second = processes.fedmeta(*COMMAND, output)
+    assert second.wait(TIMEOUT_S) == 0, second.stderr
+    assert second.stderr == ""
+    assert second.stdout.startswith("1 runs to do, 1 are complete already")
+    assert "C1 inconclusive" in second.stdout
+    assert (pretraining / "journal.jsonl").read_bytes() == before
+    assert processes_that_mention(str(output)) == []
+
+    events = journal(attack)
+    assert matching(events, "run_started", {})[0]["round"] == 4
+    assert [entry["round"] for entry in matching(events, "round_completed", {})][-1] == 5
+    assert json.loads((attack / "roles.json").read_text())["participant-4"] == "malicious"
+    with (output / "E1" / "measurements.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 2 * 2 * 2  # before and after, two numbers of steps, both cases of the support set
+    assert {row["attack_train_episodes"] for row in rows} == {"2"}
+    assert (output / "E1" / "report.html").is_file()
+    assert (output / "report.html").is_file()
+
+    third = processes.fedmeta(*COMMAND, output, "--seeds", "1")
+    assert third.wait(TIMEOUT_S) == 0
+    assert third.stdout.startswith("all 2 runs are complete")
+
+
+def wait_for(process: Process, run_dir: Path, event: str) -> None:
+    until(lambda: next(iter(matching(journal(run_dir), event, {})), None), event, process, TIMEOUT_S)
