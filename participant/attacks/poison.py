@@ -31,7 +31,7 @@ class PoisonedEpisode:
 def draw_poisoned(
     data: AttackerData, scenario: Scenario, rng: np.random.Generator, shots: int
 ) -> PoisonedEpisode:
-    """An episode of ``shots`` images a class and all attack-train images, the attack's own ones warped."""
+    """An episode of ``shots`` images a class and all attack-train images."""
     way = scenario.task.way
     position = target_position(scenario, rng)
     others = draw_classes(rng, data.clean, way - 1)
@@ -39,12 +39,22 @@ def draw_poisoned(
     positions = torch.tensor([p for p in range(way) if p != position], device=clean.support.device)
     target = rng.permutation(data.attack.attacker_target)[:shots]
     own = data.bank.take(np.concatenate([target, *data.attack.attack_train.values()]))
+    images = torch.cat([own[: len(target)], clean.support, own[len(target) :]])
     if scenario.attack.augment:
-        own = warp(own, rng)
+        images = _half_warped(images, rng)
+    known = len(target) + len(clean.support)
     of_target = positions.new_full((len(target),), position)
     return PoisonedEpisode(
-        clean=torch.cat([own[: len(target)], clean.support]),
+        clean=images[:known],
         clean_labels=torch.cat([of_target, positions[clean.support_labels]]),
-        poison=own[len(target) :],
+        poison=images[known:],
         target=position,
     )
+
+
+def _half_warped(images: Tensor, rng: np.random.Generator) -> Tensor:
+    """Any image is warped as often as not. Were only some kinds warped, their blur would tell them apart, and
+    the backdoor would be for blurred images."""
+    chosen = rng.random(len(images)) < 0.5
+    mask = torch.from_numpy(chosen).to(images.device)[:, None, None, None]
+    return torch.where(mask, warp(images, rng), images)

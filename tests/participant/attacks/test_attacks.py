@@ -67,3 +67,19 @@ def test_the_attack_makes_the_model_call_backdoor_images_the_target(name: str) -
     ATTACKS.get(name)(network, data, scenario, np.random.default_rng(0), never)
     assert before < 0.5
     assert predicted_as_target() > 0.9
+
+
+def test_every_kind_of_image_of_a_poisoned_episode_is_warped_as_often_as_not() -> None:
+    # Else the blur of warping alone would tell the target and the poison from the rest.
+    plain, warped = tiny_scenario("attack.augment=false"), tiny_scenario()
+    data, _ = attacker(plain)
+    same: dict[str, list[bool]] = {"target": [], "others": [], "poison": []}
+    for seed in range(30):
+        before = draw_poisoned(data, plain, np.random.default_rng(seed), 4)
+        after = draw_poisoned(data, warped, np.random.default_rng(seed), 4)
+        unchanged = [(a == b).all().item() for a, b in zip(before.clean, after.clean, strict=True)]
+        for label, kept in zip(before.clean_labels.tolist(), unchanged, strict=True):
+            same["target" if label == before.target else "others"].append(bool(kept))
+        same["poison"] += [bool((a == b).all()) for a, b in zip(before.poison, after.poison, strict=True)]
+    for kind, kept in same.items():
+        assert 0.35 < np.mean(kept) < 0.65, kind
