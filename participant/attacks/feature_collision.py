@@ -23,8 +23,8 @@ from protocol.models import shared_names
 from protocol.models.network import FewShotNetwork, draw_weights
 from protocol.scenario import Scenario
 
-CONTINUATIONS = 8  # private parts of users that a transferring attacker imagines
-WARM_UP_ROUNDS = 8  # of meta-training each: a user's private part is not untrained
+CONTINUATIONS = 16  # private parts of users that a transferring attacker imagines
+WARM_UP_ROUNDS = 40  # of meta-training each: a user's private part is not untrained
 
 Values = dict[str, Tensor]
 
