@@ -1,3 +1,7 @@
+import platform
+import subprocess
+import sys
+
 import pytest
 import torch
 
@@ -66,6 +70,30 @@ def test_the_cpu_computes_in_one_thread_and_the_same_every_time() -> None:
     finally:
         torch.set_num_threads(threads)
         torch.use_deterministic_algorithms(deterministic)
+
+
+FAULTS = """
+import resource, torch
+from participant.device import prepare_device
+
+def faults():  # of pages, while a tensor as large as a layer's output is made and freed twenty times
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(20):
+        torch.zeros(2**21)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+before = faults()
+prepare_device("cpu", "ann")
+faults()
+print(before, faults())
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="a setting of glibc's")
+def test_memory_that_was_freed_is_used_again_without_asking_the_system_for_each_page() -> None:
+    done = subprocess.run([sys.executable, "-c", FAULTS], capture_output=True, text=True, check=True)
+    before, after = map(int, done.stdout.split())
+    assert after < before / 10
 
 
 def test_memory_that_ran_out_is_recognised() -> None:
