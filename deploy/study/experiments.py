@@ -11,17 +11,15 @@ from deploy.study.federations import (
     ALONE_PRETRAINING,
     AWARE,
     BLOCKS,
-    COORDINATE_MEDIAN,
     LINEAR_PRETRAINING,
-    MATCHING_PRETRAINING,
     NONE,
-    NORM_BOUND,
     PATIENT,
     PLAIN,
     TRANSFER,
     Branch,
     Settings,
     depth_pretraining,
+    matching_pretraining,
 )
 from deploy.study.sizes import Size
 
@@ -49,7 +47,7 @@ def _measured(size: Size, decisions: list[str], episodes: int, steps: tuple[int,
 
 def _e1(size: Size) -> tuple[Branch, ...]:
     measured = _measured(size, ["linear"], size.headline, size.adaptation_steps)
-    return (Branch("E1", LINEAR_PRETRAINING, {**PLAIN, **measured, **BOTH_SUPPORTS}, measured=(0,)),)
+    return (Branch("E1", LINEAR_PRETRAINING, {**PLAIN, **measured, **BOTH_SUPPORTS}, (0, size.benign)),)
 
 
 def _e2(size: Size) -> tuple[Branch, ...]:
@@ -74,15 +72,15 @@ def _linear_decisions(size: Size) -> Branch:
 
 def _matching(size: Size, attacker: str, aggregation: str) -> Branch:
     """The matching federation attacked once, as E4 measures it; E6 looks at the same runs."""
+    decisions = ["matching", "matching-tuned"] if aggregation == "mean" else ["matching"]
     settings = {
         **_ATTACKERS[attacker],
-        **_AGGREGATIONS[aggregation],
-        **_measured(size, ["matching", "matching-tuned"], size.curve),
+        **_measured(size, decisions, size.curve),
         **BOTH_SUPPORTS,
     }
     factors = _factors("matching", attacker, aggregation)
     name = f"matching-{attacker}-{aggregation}"
-    return Branch(name, MATCHING_PRETRAINING, settings, (0, size.benign), factors=factors)
+    return Branch(name, matching_pretraining(aggregation), settings, (0, size.benign), factors=factors)
 
 
 def _factors(federation: str, attacker: str = "plain", aggregation: str = "mean") -> dict[str, str]:
@@ -90,11 +88,6 @@ def _factors(federation: str, attacker: str = "plain", aggregation: str = "mean"
 
 
 _ATTACKERS: dict[str, Settings] = {"plain": PLAIN, "adaptive": ADAPTIVE, "aware": AWARE}
-_AGGREGATIONS: dict[str, Settings] = {
-    "mean": NONE,
-    "norm-bound": NORM_BOUND,
-    "coordinate-median": COORDINATE_MEDIAN,
-}
 
 
 def _alone(size: Size) -> Branch:
@@ -175,11 +168,10 @@ def _forward(size: Size, attacker: str, aggregation: str, attacks: int) -> Branc
     patience = "once" if attacks == 1 else "patient"
     return Branch(
         f"E6-{attacker}-{aggregation}-{patience}",
-        MATCHING_PRETRAINING,
+        matching_pretraining(aggregation),
         {
             **_ATTACKERS[attacker],
             **(PATIENT if attacks > 1 else NONE),
-            **_AGGREGATIONS[aggregation],
             **_measured(size, ["matching"], size.forward),
             **BOTH_SUPPORTS,
         },
@@ -194,9 +186,10 @@ def _forward(size: Size, attacker: str, aggregation: str, attacks: int) -> Branc
 _SHARING_ARMS: tuple[tuple[str, Settings, str, bool, tuple[int, ...]], ...] = (
     ("naive", ADAPTIVE, "mean", False, (3, 2)),
     ("transfer", TRANSFER, "mean", False, (4, 3, 2, 1)),
-    ("transfer", TRANSFER, "norm-bound", False, (4, 3, 2, 1)),
-    ("transfer", TRANSFER, "coordinate-median", False, (4,)),
-    ("transfer", TRANSFER, "norm-bound", True, (4, 2)),
+    ("transfer", TRANSFER, "norm-bound", False, (4,)),
+    ("transfer", TRANSFER, "coordinate-median", False, (4, 2)),
+    ("transfer", TRANSFER, "norm-bound", True, (4,)),
+    ("transfer", TRANSFER, "coordinate-median", True, (4, 2)),
 )
 
 
@@ -217,11 +210,10 @@ def _sharing(
     patience = "patient" if patient else "once"
     return Branch(
         f"E7-depth-{depth}-{attacker}" + ("" if attacker == "nobody" else f"-{aggregation}-{patience}"),
-        depth_pretraining(depth),
+        depth_pretraining(depth, aggregation),
         {
             **attack,
             **(PATIENT if patient else NONE),
-            **_AGGREGATIONS[aggregation],
             **_measured(size, ["matching"], size.private),
         },
         (0, size.many_benign),

@@ -19,14 +19,18 @@ MATCHING: Settings = {"model.shared": "features", "learning.algorithm": "matchin
 # there is no head, and moves features.
 PLAIN: Settings = {"attack.name": "poisoned_adaptation", "attack.steps": 1000}
 ADAPTIVE: Settings = {"attack.name": "feature_collision"}
-TRANSFER: Settings = {**ADAPTIVE, "attack.transfer": True}
+TRANSFER: Settings = {**ADAPTIVE, "attack.transfer": True, "attack.steps": 1000}
 # One who attacks in many rounds gets on with fewer steps in each.
 PATIENT: Settings = {"attack.steps": 100}
 # What an attacker who knows of a norm bound submits: as much as benign participants do.
 AWARE: Settings = {**ADAPTIVE, "attack.norm": 0.6}
 
-NORM_BOUND: Settings = {"federation.aggregation": "norm-bound", "federation.norm_bound": "median"}
-COORDINATE_MEDIAN: Settings = {"federation.aggregation": "coordinate-median"}
+# A rule holds from the first round on: a defence is not switched on for the attack.
+AGGREGATIONS: Mapping[str, Settings] = {
+    "mean": NONE,
+    "norm-bound": {"federation.aggregation": "norm-bound", "federation.norm_bound": "median"},
+    "coordinate-median": {"federation.aggregation": "coordinate-median"},
+}
 
 BLOCKS = 4
 WAY = 5
@@ -51,7 +55,9 @@ class Pretraining:
     private: bool = False
 
     def rounds(self, size: Size) -> int:
-        return size.many_pretraining if self.private else size.pretraining
+        if self.private:
+            return size.many_pretraining
+        return size.pretraining if self.settings["model.shared"] == "all" else size.matching_pretraining
 
 
 @dataclass(frozen=True)
@@ -72,15 +78,24 @@ class Branch:
 
 
 LINEAR_PRETRAINING = Pretraining("linear", LINEAR)
-MATCHING_PRETRAINING = Pretraining("matching", MATCHING)
 # The control of every defence: nothing is shared, so each measures for itself.
 ALONE_PRETRAINING = Pretraining("alone", {**MATCHING, "model.shared": 0, "evaluation.by": "participants"})
 
 
-def depth_pretraining(depth: int) -> Pretraining:
+def matching_pretraining(aggregation: str) -> Pretraining:
+    """Without a head, under one of the :data:`AGGREGATIONS`."""
+    return Pretraining(_named("matching", aggregation), {**MATCHING, **AGGREGATIONS[aggregation]})
+
+
+def depth_pretraining(depth: int, aggregation: str) -> Pretraining:
     """Of many participants that share the first ``depth`` blocks; with all of them, the features."""
-    shared = "features" if depth == BLOCKS else depth
-    return Pretraining(f"depth-{depth}", {**MATCHING, "model.shared": shared}, private=True)
+    settings = {**MATCHING, "model.shared": "features" if depth == BLOCKS else depth}
+    name = _named(f"depth-{depth}", aggregation)
+    return Pretraining(name, {**settings, **AGGREGATIONS[aggregation]}, private=True)
+
+
+def _named(name: str, aggregation: str) -> str:
+    return name if aggregation == "mean" else f"{name}-{aggregation}"
 
 
 def pretraining_scenario(pretraining: Pretraining, data: Data, size: Size, seed: int) -> Scenario:

@@ -12,13 +12,14 @@ class Size:
     federations of many participants (E7). ``patient``: attack rounds of a patient attacker.
 
     ``after``: benign rounds after the attack at which curves are measured.
-    Episodes of a measurement: ``headline`` (E1), ``curve`` (E2, E4), ``variation`` (E5), ``forward`` (E6: no
-    adaptation, so they are cheap), ``private`` (E7: of each participant).
+    Episodes of a measurement, for each seed: ``headline`` (E1), ``curve`` (E2, E4), ``variation`` (E5),
+    ``forward`` (E6: no adaptation, so they are cheap), ``private`` (E7: of each participant).
     """
 
     name: SizeName
     seeds: int
     pretraining: int
+    matching_pretraining: int  # the matching loss learns in fewer rounds
     benign: int
     patient: int
     after: tuple[int, ...]
@@ -39,16 +40,17 @@ PUBLISHED = Size(
     name="published",
     seeds=3,
     pretraining=2000,
+    matching_pretraining=800,
     benign=50,
     patient=20,
-    after=(0, 1, 5, 10, 20, 50),
+    after=(0, 5, 10, 20, 50),
     adaptation_steps=(0, 1, 5, 10, 20, 50, 100),
-    headline=600,
-    curve=70,
-    variation=30,
-    forward=100,
+    headline=200,
+    curve=100,
+    variation=40,
+    forward=150,
     many_participants=14,
-    many_classes=12,
+    many_classes=6,
     many_pretraining=200,
     many_benign=50,
     depths=(4, 3, 2, 1),
@@ -58,16 +60,17 @@ QUICK = Size(
     name="quick",
     seeds=1,
     pretraining=300,
+    matching_pretraining=150,
     benign=50,
     patient=10,
-    after=(0, 1, 5, 10, 20, 50),
+    after=(0, 5, 10, 20, 50),
     adaptation_steps=(0, 1, 5, 10, 20, 50, 100),
     headline=30,
     curve=16,
     variation=12,
     forward=50,
     many_participants=6,
-    many_classes=12,
+    many_classes=6,
     many_pretraining=40,
     many_benign=20,
     depths=(4, 2),

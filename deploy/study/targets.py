@@ -35,10 +35,10 @@ def targets(study: Study, results: Sequence[Result]) -> list[Target]:
     measured = {result.experiment: result.measured for result in results}
     end = study.size.benign
     none = Measurements(())
-    e1, e2, e4, e6 = (measured.get(name, none) for name in ("E1", "E2", "E4", "E6"))
+    e1, e4, e6 = (measured.get(name, none) for name in ("E1", "E4", "E6"))
     return [
         _least("undefended, attack-train, right after", e1.at(Pick("E1", "linear"), 0, train), 0.85),
-        _least(f"undefended, attack-train, +{end}", e2.at(Pick("E2-apart", "linear"), end, train), 0.70),
+        _least(f"undefended, attack-train, +{end}", e1.at(Pick("E1", "linear"), end, train), 0.70),
         _least(
             "undefended, attack-validation, right after", e1.at(Pick("E1", "linear"), 0, validation), 0.60
         ),
