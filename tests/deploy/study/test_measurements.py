@@ -33,7 +33,7 @@ def test_rounds_are_counted_from_the_attack(tmp_path: Path) -> None:
     assert measured.by_seed(pick, 0, train) == {1: 0.5, 2: 0.5}
     assert measured.by_seed(pick, 50, train) == {1: 0.0, 2: 0.0}
     assert measured.by_seed(pick, 3, train) == {}
-    assert list(measured.curve(pick, train)) == [-1, 0, 1, 5, 10, 20, 50]
+    assert list(measured.curve(pick, train)) == [-1, 0, 5, 10, 20, 50]
     assert measured.rise(pick, 10, train)[1] == pytest.approx(-0.11)
 
 
@@ -77,7 +77,7 @@ def test_what_is_not_complete_is_left_out_and_said(tmp_path: Path) -> None:
 def test_every_measurement_is_a_line_of_the_csv(tmp_path: Path) -> None:
     measured = write_study(tmp_path, ["E2"], by_moment, (1,)).result("E2").measured
     rows = list(csv.DictReader(StringIO(as_csv(measured.rows))))
-    assert len(rows) == 2 * 7 * 2  # arms, rounds, both cases of the support set
+    assert len(rows) == 2 * 6 * 2  # arms, rounds, both cases of the support set
     first = rows[0]
     assert first["experiment"] == "E2"
     assert first["holders"] == "no"

@@ -99,7 +99,8 @@ def test_targets_are_met_or_missed_or_not_measured(tmp_path: Path) -> None:
     }
     assert found["undefended, attack-train, right after"] is True  # .90
     assert found["undefended, attack-validation, right after"] is False  # .45
-    assert found["undefended, attack-train, +50"] is None  # E2 was not run
+    assert found["undefended, attack-train, +50"] is True
+    assert targets(study, [study.result("E4")])[0].met is None  # E1 was not run
     best = [text for text in found if text.startswith("best defended against the adaptive attacker")]
     assert len(best) == 3
     assert all("norm-bound" in text or "coordinate-median" in text for text in best)

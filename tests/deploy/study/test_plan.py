@@ -63,15 +63,16 @@ def test_the_arms_are_what_the_paper_page_says() -> None:
     assert e1.evaluation.backdoor_in_support == (False, True)
     holders = scenario(plan, "E2-holders-s1")
     assert holders.attack.benign_hold_backdoor
-    assert [n - 2001 for n in holders.evaluation.rounds] == [-1, 0, 1, 5, 10, 20, 50]
+    assert [n - 2001 for n in holders.evaluation.rounds] == [-1, 0, 5, 10, 20, 50]
     assert scenario(plan, "E5-target-position-random-s1").attack.target_position == "random"
     assert scenario(plan, "matching-adaptive-norm-bound-s1").federation.aggregation == "norm-bound"
     assert scenario(plan, "matching-plain-mean-s1").model.shared == "features"
+    assert scenario(plan, "pretrain-matching-norm-bound-s1").federation.aggregation == "norm-bound"
     patient = scenario(plan, "E6-adaptive-norm-bound-patient-s1")
     assert len(patient.attack.rounds) == PUBLISHED.patient
     alone = scenario(plan, "E7-depth-0-nobody-s1")
     assert (alone.model.shared, alone.attack.rounds, alone.evaluation.by) == (0, (), "participants")
-    many = scenario(plan, "E7-depth-2-transfer-norm-bound-patient-s1")
+    many = scenario(plan, "E7-depth-2-transfer-coordinate-median-patient-s1")
     assert many.attack.transfer
     assert (many.federation.participants, many.attack.participants) == (14, 3)
 
