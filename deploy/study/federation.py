@@ -120,3 +120,17 @@ def run_federation(
         progress=watcher,
         bell=bell,
     ).supervise(resume=action is Action.RESUME)
+    drop_old_states(run_dir)
+
+
+def drop_old_states(run_dir: Path) -> None:
+    """Of a complete run's private states, keep those that another run may begin with: of many participants
+    the others are gigabytes in a study."""
+    from participant.learning.private_state import private_file  # torch
+
+    previous = open_origin(str(run_dir)).checkpoint.state.previous
+    for name, number in previous.items():
+        folder = run_dir / "participants" / name
+        for state in folder.glob("private-*"):
+            if state != private_file(folder, number):
+                state.unlink()

@@ -144,7 +144,8 @@ def _common(pretraining: Pretraining, data: Data, size: Size, seed: int) -> dict
         "federation.server_rate.final": 0.0,
         "federation.server_rate.decay_rounds": pretraining.rounds(size),
         "federation.server_rate.after": 0.3,
-        "federation.checkpoint_every": 100,
+        # Private states of all rounds since the checkpoint before the last are kept, by each participant.
+        "federation.checkpoint_every": 10 if pretraining.private else 100,
         "task.dataset": data.name,
         "task.way": WAY,
         "task.shots": [5],

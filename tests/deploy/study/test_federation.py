@@ -4,9 +4,12 @@ from pathlib import Path
 
 import pytest
 
+from coordinator.checkpoints import CheckpointStore
 from coordinator.reading.history import Status
-from deploy.study.federation import Action, Found, find, is_complete, seconds_of, what_to_do
+from coordinator.state import FederationState
+from deploy.study.federation import Action, Found, drop_old_states, find, is_complete, seconds_of, what_to_do
 from tests.coordinator.reading.example import line
+from tests.coordinator.tiny import values
 from tests.deploy.study.journals import as_the_paper_says, plan_of, write_run
 
 PLAN = plan_of(["E1"], (1,))
@@ -47,6 +50,19 @@ def test_a_run_with_a_checkpoint_can_be_gone_on_with(event: str, status: Status,
     assert tail.new_lines() == []  # the tail stands at the end of what was read
     (tmp_path / "run" / "roles.json").unlink()
     assert find(tmp_path / "run")[0] == Found(status, checkpoint=False)
+
+
+def test_of_private_states_those_stay_that_another_run_begins_with(tmp_path: Path) -> None:
+    names = ("ann", "bob")
+    state = FederationState(run="00112233", round=7, previous={"ann": 7, "bob": 6})
+    CheckpointStore(tmp_path / "checkpoints", lambda _: True).write(state, values(1, "model"))
+    for name in names:
+        (tmp_path / "participants" / name).mkdir(parents=True)
+        for number in (5, 6, 7):
+            (tmp_path / "participants" / name / f"private-{number:06d}.safetensors").touch()
+    drop_old_states(tmp_path)
+    left = {name: [path.name for path in (tmp_path / "participants" / name).iterdir()] for name in names}
+    assert left == {"ann": ["private-000007.safetensors"], "bob": ["private-000006.safetensors"]}
 
 
 def test_a_complete_run_says_how_long_it_took_unless_it_was_resumed(tmp_path: Path) -> None:
