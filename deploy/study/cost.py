@@ -10,7 +10,7 @@ STEP_S = 0.0040  # one adaptation step on one core
 FORWARD_S = 0.007  # classifying one episode without adaptation
 TRAIN_STEP_S = 0.003  # one inner step of meta-training, its share of a round's overhead within
 ATTACK_STEP_S = 0.012  # one step of an attacker
-TRANSFER_S = 2.0  # imagining the private parts of others
+TRANSFER_S = 11.0  # meta-training the private parts of others, as an attacker imagines them
 CORES = 2
 CASES_BESIDE = 1  # main-task episodes, beside the backdoor cases
 
@@ -54,11 +54,18 @@ def cost_of(scenario: Scenario, first_round: int) -> Cost:
         start=PROCESS_S * (federation.participants + 1),
         round=federation.selected * learning.episodes * learning.inner_steps * TRAIN_STEP_S * 2 / CORES,
         rounds=last - first_round,
-        attack=scenario.attack.steps * ATTACK_STEP_S + TRANSFER_S * scenario.attack.transfer,
+        attack=_attack_s(scenario),
         attacks=len([number for number in scenario.attack.rounds if number > first_round]),
         evaluation=measuring * cases * len(scenario.task.shots) * evaluation.episodes * each / CORES,
         evaluations=len(due),
     )
+
+
+def _attack_s(scenario: Scenario) -> float:
+    """One attack round; attackers beyond the cores wait for each other."""
+    attack, shared = scenario.attack, scenario.model.shared
+    imagined = TRANSFER_S if attack.transfer and shared not in ("all", "features") else 0.0
+    return (attack.steps * ATTACK_STEP_S + imagined) * max(1.0, attack.participants / CORES)
 
 
 def _episode_s(decision: str, steps: int) -> float:
