@@ -189,7 +189,7 @@ _SHARING_ARMS: tuple[tuple[str, Settings, str, bool, tuple[int, ...]], ...] = (
     ("transfer", TRANSFER, "norm-bound", False, (4,)),
     ("transfer", TRANSFER, "coordinate-median", False, (4, 2)),
     ("transfer", TRANSFER, "norm-bound", True, (4,)),
-    # Not at depth 2 as well: imagining others' private parts in each of 20 rounds takes 14 minutes of a study.
+    # Not at depth 2 as well: imagining others' parts in each of 20 rounds takes 14 minutes of a study.
     ("transfer", TRANSFER, "coordinate-median", True, (4,)),
 )
 

@@ -16,7 +16,8 @@ TINY = """
 from dataclasses import replace
 from deploy.study import federations, sizes, study_data
 from deploy.start import main
-sizes.SIZES["quick"] = replace(sizes.QUICK, pretraining=4, curve=2, headline=2, adaptation_steps=(0, 1))
+tiny = {"pretraining": 4, "benign": 1, "curve": 2, "headline": 2, "adaptation_steps": (0, 1)}
+sizes.SIZES["quick"] = replace(sizes.QUICK, **tiny)
 federations.PLAIN["attack.steps"] = 5
 federations.STROKES_CLASSES = study_data.STROKES_CLASSES = 80
 main()
@@ -57,11 +58,13 @@ def test_an_experiment_that_was_interrupted_goes_on_where_it_was(
 
     events = journal(attack)
     assert matching(events, "run_started", {})[0]["round"] == 4
-    assert [entry["round"] for entry in matching(events, "round_completed", {})][-1] == 5
+    assert [entry["round"] for entry in matching(events, "round_completed", {})][-1] == 6
     assert json.loads((attack / "roles.json").read_text())["participant-4"] == "malicious"
     with (output / "E1" / "measurements.csv").open() as file:
         rows = list(csv.DictReader(file))
-    assert len(rows) == 2 * 2 * 2  # before and after, two numbers of steps, both cases of the support set
+    assert (
+        len(rows) == 3 * 2 * 2
+    )  # before, right after and a round later, two numbers of steps, both cases of the support set
     assert {row["attack_train_episodes"] for row in rows} == {"2"}
     assert (output / "E1" / "report.html").is_file()
     assert (output / "report.html").is_file()

@@ -72,7 +72,7 @@ def test_the_arms_are_what_the_paper_page_says() -> None:
     assert len(patient.attack.rounds) == PUBLISHED.patient
     alone = scenario(plan, "E7-depth-0-nobody-s1")
     assert (alone.model.shared, alone.attack.rounds, alone.evaluation.by) == (0, (), "participants")
-    many = scenario(plan, "E7-depth-2-transfer-coordinate-median-patient-s1")
+    many = scenario(plan, "E7-depth-4-transfer-coordinate-median-patient-s1")
     assert many.attack.transfer
     assert (many.federation.participants, many.attack.participants) == (14, 3)
 
