@@ -17,13 +17,16 @@ RESISTS = 0.10  # a defence holds: at most so much above before the attack
 HALF = 0.5  # of the gain of federating, kept
 WORTH = 0.05  # main-task accuracy that federating gains over training alone, where there is something to keep
 
+NOTHING = "nothing measured"
+_BETTER: tuple[Status, ...] = ("contradicted", "open", "supported")
+
 LINEAR_ONCE = Pick("E1", "linear")
 
 
 def at_least(found: Estimate | None, bound: float, floor: float, text: str) -> Criterion:
     """The mean is at least ``bound``, and the interval lies above ``floor``."""
     if found is None:
-        return Criterion(text, "open", "nothing measured")
+        return Criterion(text, "open", NOTHING)
     status: Status = "open"
     if found.mean >= bound and found.low > floor:
         status = "supported"
@@ -35,7 +38,7 @@ def at_least(found: Estimate | None, bound: float, floor: float, text: str) -> C
 def at_most(found: Estimate | None, bound: float, ceiling: float, text: str) -> Criterion:
     """The mean is at most ``bound``, and the interval lies below ``ceiling``."""
     if found is None:
-        return Criterion(text, "open", "nothing measured")
+        return Criterion(text, "open", NOTHING)
     status: Status = "open"
     if found.mean <= bound and found.high < ceiling:
         status = "supported"
@@ -209,7 +212,8 @@ def f_adaptive(measured: Measurements, patient: str) -> tuple[Verdict, ...]:
 def f_sharing(measured: Measurements, arms: tuple[str, ...], full: str, alone: str, rounds: int) -> Verdict:
     """From E7: whether one of ``arms`` resists the transferring attacker and keeps half of the gain.
 
-    Decided for the arm that is best by the smaller of how far it clears each bound."""
+    Decided for the arm that comes closest, so that it is contradicted only where each arm is; among those
+    that come as close, for the best by the smallest of how far it clears each bound."""
     gains = {name: measured.by_seed(Pick(name, "matching"), rounds, main) for name in (full, alone, *arms)}
     shared = gains[full].keys() & gains[alone].keys()
     gain = paired(gains[full], gains[alone]) if shared else None
@@ -219,10 +223,11 @@ def f_sharing(measured: Measurements, arms: tuple[str, ...], full: str, alone: s
         "above 0",
     )  # fmt: skip
     claim = (
-        "Our own: sharing less, or bounding what is shared, resists even an attacker who knows it and keeps "
-        "at least half of what federating gains over training alone."
+        "Our own: sharing less, or bounding what is shared, resists even one attack by somebody who knows it "
+        "and keeps at least half of what federating gains over training alone (the best defence by these "
+        "measurements)."
     )
-    best: tuple[float, tuple[Criterion, ...]] | None = None
+    found: list[tuple[int, float, tuple[Criterion, ...]]] = []
     for name in arms:
         kept = gain_kept(gains[name], gains[alone], gains[full])
         rises = [_mean(measured.rise(Pick(name, "matching"), when, train)) for when in (0, rounds)]
@@ -242,9 +247,12 @@ def f_sharing(measured: Measurements, arms: tuple[str, ...], full: str, alone: s
             ),
             _kept(name, kept),
         )  # fmt: skip
-        if best is None or margin > best[0]:
-            best = margin, criteria
-    return Verdict("F4", claim, (worth, *(best[1] if best else ())))
+        found.append((_BETTER.index(Verdict("", "", criteria).status), margin, criteria))
+    if not found:
+        text = "one of them resists and keeps half of the gain"
+        return Verdict("F4", claim, (worth, Criterion(text, "open", f"{NOTHING}, or there is no gain")))
+    *_, best = max(found, key=lambda one: one[:2])
+    return Verdict("F4", claim, (worth, *best))
 
 
 def _kept(name: str, kept: Ratio) -> Criterion:

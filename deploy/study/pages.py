@@ -112,7 +112,11 @@ def _common_facts(study: Study) -> list[tuple[str, str]]:
     data = ledger.data
     return [
         ("data", f"{data.name}, {data.classes} classes (digest {data.digest[:12]})"),
-        ("size", f"{size.name}: {size.pretraining} rounds of pre-training, {size.many_pretraining} in E7"),
+        (
+            "size",
+            f"{size.name}: {size.pretraining} rounds of pre-training, {size.matching_pretraining} by the "
+            f"matching loss, {size.many_pretraining} in E7",
+        ),
         ("seeds", ", ".join(str(seed) for seed in ledger.seeds)),
         ("task", "5-way 5-shot; not transductive"),
         ("versions", versions()),

@@ -97,3 +97,27 @@ def costly_defence(asked: Asked) -> Values:
 def test_a_defence_that_costs_a_fifth_of_the_main_task_contradicts_c4_alone(tmp_path: Path) -> None:
     found = statuses(tmp_path, ["E4"], costly_defence)
     assert found == {"C3": "supported", "C4": "contradicted"}
+
+
+def test_controls_alone_do_not_support_that_a_defence_resists(tmp_path: Path) -> None:
+    study = write_study(tmp_path, ["E7"], as_the_paper_says)
+    for run_dir in (tmp_path / "runs").iterdir():
+        if "nobody" not in run_dir.name:
+            (run_dir / "journal.jsonl").unlink()
+    (verdict,) = study.result("E7").findings.verdicts
+    assert [criterion.status for criterion in verdict.criteria] == ["supported", "open"]
+    assert verdict.status == "open"
+
+
+def all_but_one_are_broken(asked: Asked) -> Values:
+    """Those with a norm bound resist in one seed of three, so that they may; the others in none."""
+    values, scenario = as_the_paper_says(asked), asked.run.scenario
+    if asked.after < 0 or not scenario.attack.rounds:
+        return values
+    uncertain = scenario.federation.aggregation == "norm-bound"
+    backdoor = {1: 0.05, 2: 0.9, 3: 0.95}[scenario.federation.seed] if uncertain else 0.6
+    return replace(values, train=backdoor)
+
+
+def test_that_no_defence_resists_takes_more_than_one_that_does_not(tmp_path: Path) -> None:
+    assert statuses(tmp_path, ["E7"], all_but_one_are_broken) == {"F4": "open"}

@@ -24,6 +24,7 @@ def test_an_experiment_has_a_page_that_opens_offline_and_every_number_as_csv(
     assert not re.search(r'(?:src|href)="(?:https?:)?//', page)
     assert f"fedmeta reproduce {name} --seeds 3 --quick --output {tmp_path.name}" in page
     assert "strokes, 400 classes (digest abababababab)" in page
+    assert "300 rounds of pre-training, 150 by the matching loss, 40 in E7" in page
     assert "Not a result." in page  # it is the small version
     assert "torch" in page
     there = {path.name for path in (tmp_path / name).iterdir()}
