@@ -75,7 +75,8 @@ def part_of(images: AttackImages, scenario: Scenario, attacker: Share) -> Attack
 
 def within(delta: Parameters, limit: float) -> Parameters:
     """The update scaled down to an L2 norm of at most ``limit``."""
-    norm = math.sqrt(sum(float(np.vdot(buffer, buffer)) for buffer in delta.buffers))
+    # Not np.dot: a BLAS sum of this length depends on the number of its threads.
+    norm = math.sqrt(sum(float(np.square(b, dtype=np.float64).sum()) for b in delta.buffers))
     if norm <= limit:
         return delta
     scale = limit / norm
