@@ -37,7 +37,7 @@ class Origin:
 
     @property
     def path(self) -> Path:
-        """The checkpoint's own file, which names it for good."""
+        """The checkpoint's own file, which names it for good, also where a link led to it."""
         return self.checkpoint.path
 
     def check(self, scenario: Scenario, manifest: Manifest) -> None:
@@ -93,7 +93,7 @@ def open_origin(given: str) -> Origin:
     else:
         raise UsageProblem(f"--from {given}: not there; name a run directory, RUN_DIR:ROUND or a checkpoint")
     try:
-        checkpoint = CheckpointStore(folder, lambda _: True).load(number)
+        checkpoint = CheckpointStore(folder.resolve(), lambda _: True).load(number)
     except CheckpointProblem as problem:
         raise UsageProblem(
             f"--from {given}: cannot be used: {problem}; choose another checkpoint"

@@ -63,6 +63,15 @@ def test_a_checkpoint_is_named_by_its_run_its_round_or_its_file(source: Path, fo
     assert (origin.run_dir, origin.scenario, origin.split) == (source, SCENARIO, tiny.SPLIT)
 
 
+def test_its_file_is_found_when_a_link_to_its_run_points_elsewhere(source: Path) -> None:
+    latest = source.with_name("latest")
+    latest.symlink_to(source.name)
+    origin = open_origin(f"{latest}:2")
+    latest.unlink()
+    latest.symlink_to("new")
+    assert origin.path.is_file()
+
+
 def test_a_name_with_a_colon_in_it_is_a_name(source: Path) -> None:
     renamed = source.rename(source.with_name("pre:2"))
     assert open_origin(str(renamed)).checkpoint.state.round == 4
