@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, FailFast, Field
 from protocol.manifest import Manifest
 from protocol.split import ClassSplit
 
-PROTOCOL_VERSION = 1
+PROTOCOL_VERSION = 2
 
 MAX_TEXT = 1024
 Text = Annotated[str, Field(max_length=MAX_TEXT)]

@@ -157,7 +157,7 @@ class Attack(Section):
     ``transfer``: where blocks are private, train against many random ones instead of the attacker's own (E7).
     ``target_position`` is the output of the target class, fixed by the federation, or ``"random"``.
     ``benign_hold_backdoor``: benign participants hold backdoor-class images of their own, rightly labelled,
-    and meta-train on them like on any class (E2).
+    and one such class is in each of their episodes (E2).
     """
 
     name: Name = "poisoned_episode"

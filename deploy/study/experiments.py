@@ -12,6 +12,7 @@ from deploy.study.federations import (
     AWARE,
     BLOCKS,
     LINEAR_PRETRAINING,
+    NAIVE,
     NONE,
     PATIENT,
     PLAIN,
@@ -115,6 +116,7 @@ _VARIATIONS: tuple[tuple[str, str, Settings], ...] = (
     ("target position", "random", {"attack.target_position": "random"}),
     ("boost", "1", {"attack.boost": 1.0}),
     ("boost", "2", {"attack.boost": 2.0}),
+    ("boost", "4", {"attack.boost": 4.0}),
     ("attack steps", "30", {"attack.steps": 30}),
     ("attack steps", "100", {"attack.steps": 100}),
     ("attack steps", "300", {"attack.steps": 300}),
@@ -184,7 +186,7 @@ def _forward(size: Size, attacker: str, aggregation: str, attacks: int) -> Branc
 # E7: each arm's attacker and attack, aggregation, whether it is patient, and at which depths it is tried.
 # Where everything is shared the naive attacker is the transferring one.
 _SHARING_ARMS: tuple[tuple[str, Settings, str, bool, tuple[int, ...]], ...] = (
-    ("naive", ADAPTIVE, "mean", False, (3, 2)),
+    ("naive", NAIVE, "mean", False, (3, 2)),
     ("transfer", TRANSFER, "mean", False, (4, 3, 2, 1)),
     ("transfer", TRANSFER, "norm-bound", False, (4,)),
     ("transfer", TRANSFER, "coordinate-median", False, (4, 2)),

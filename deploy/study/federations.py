@@ -19,6 +19,7 @@ MATCHING: Settings = {"model.shared": "features", "learning.algorithm": "matchin
 # there is no head, and moves features.
 PLAIN: Settings = {"attack.name": "poisoned_adaptation", "attack.steps": 1000}
 ADAPTIVE: Settings = {"attack.name": "feature_collision"}
+NAIVE: Settings = {**ADAPTIVE, "attack.steps": 1000}  # as long as the one who transfers
 TRANSFER: Settings = {**ADAPTIVE, "attack.transfer": True, "attack.steps": 1000}
 # One who attacks in many rounds gets on with fewer steps in each.
 PATIENT: Settings = {"attack.steps": 100}

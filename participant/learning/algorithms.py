@@ -5,7 +5,7 @@ from typing import Protocol
 import numpy as np
 from torch import Tensor
 
-from participant.learning.episodes import Episode, draw_classes, draw_episode
+from participant.learning.episodes import Episode, draw_classes, draw_episode, place
 from participant.learning.images import ImageBank
 from participant.learning.inner_loop import InnerLoop
 from participant.learning.matching import leave_one_out_loss
@@ -88,8 +88,19 @@ def matching(
 def _episode(
     bank: ImageBank, classes: tuple[str, ...], scenario: Scenario, rng: np.random.Generator
 ) -> Episode:
-    chosen = draw_classes(rng, classes, scenario.task.way)
+    """Of ``way`` classes drawn from ``classes``, one of them a class that the bank says is held."""
     learning = scenario.learning
+    others = [name for name in classes if name not in bank.held]
+    chosen = draw_classes(rng, others, scenario.task.way - bool(bank.held))
+    if bank.held:
+        one = bank.held[int(rng.integers(len(bank.held)))]
+        chosen = place(one, int(rng.integers(scenario.task.way)), chosen)
     return draw_episode(
-        rng, bank, chosen, shots=learning.train_shots, rotations=learning.rotations, at_most=True
+        rng,
+        bank,
+        chosen,
+        shots=learning.train_shots,
+        rotations=learning.rotations,
+        upright=bank.held,
+        at_most=True,
     )

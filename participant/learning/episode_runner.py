@@ -20,15 +20,22 @@ Hits = NDArray[np.bool_]  # [T, Q]: after each number of steps, which query imag
 
 
 class EpisodeRunner:
-    """Classifies with copies of ``network`` as it is now. Threads are worth it since torch leaves the
-    interpreter's lock while it computes."""
+    """Classifies with copies of ``network`` as it is now; episodes are numbered from ``first``. Threads are
+    worth it since torch leaves the interpreter's lock while it computes."""
 
     def __init__(
-        self, network: FewShotNetwork, scenario: Scenario, workers: int, cancelled: Cancelled
+        self,
+        network: FewShotNetwork,
+        scenario: Scenario,
+        *,
+        first: int,
+        workers: int,
+        cancelled: Cancelled,
     ) -> None:
         self._network = network
         self._values = [value.detach().clone() for value in network.parameters()]
         self._scenario = scenario
+        self._numbers = range(first, first + scenario.evaluation.episodes)
         self._cancelled = cancelled
         self._local = threading.local()
         # Asking for the number of threads makes a new thread take up the one that the process has set; else
@@ -62,7 +69,7 @@ class EpisodeRunner:
                 hits[name] = (log_p.argmax(dim=2) == drawn.query_labels).cpu().numpy()
             return hits
 
-        episodes = list(self._pool.map(one, range(self._scenario.evaluation.episodes)))
+        episodes = list(self._pool.map(one, self._numbers))
         return {name: [hits[name] for hits in episodes] for name in decisions}
 
     def _scratch(self) -> FewShotNetwork:

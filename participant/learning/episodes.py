@@ -1,6 +1,6 @@
 """Episodes: K-way N-shot tasks drawn from a bank of images with a generator of their own."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,18 +33,19 @@ def draw_episode(
     shots: int,
     query: int = 0,
     rotations: bool = False,
+    upright: Collection[str] = (),
     at_most: bool = False,
 ) -> Episode:
     """An episode of the given classes, in order of their positions, with different images for support and
     query. With ``rotations`` each class is turned as a whole by 0, 90, 180 or 270°, which makes it another
-    class (Santoro et al., arXiv 1605.06065; in meta-training only). With ``at_most`` a class that has fewer
-    than ``shots`` images shows all that it has.
+    class (Santoro et al., arXiv 1605.06065; in meta-training only), but for those ``upright``. With
+    ``at_most`` a class that has fewer than ``shots`` images shows all that it has.
 
     Raises :class:`UsageProblem` when a class has too few images.
     """
     support, queries, shown = [], [], []
     for name in classes:
-        turns = int(rng.integers(4)) if rotations else 0
+        turns = int(rng.integers(4)) if rotations and name not in upright else 0
         members = bank.members[name]
         own = max(1, min(shots, len(members) - query)) if at_most else shots
         chosen = bank.take(draw_rows(rng, members, own + query, name))

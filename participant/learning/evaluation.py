@@ -1,6 +1,7 @@
 """What is measured: main-task and backdoor accuracy of one model, by episode and decision.
 
-Every decision, every round and every participant sees the same episodes, so that differences are paired.
+Every decision and every round sees the same episodes, so that differences are paired; participants who
+measure have different ones, so that together they say more than one of them.
 """
 
 from collections.abc import Mapping
@@ -85,26 +86,33 @@ def backdoor_episode(
 
 
 def measure(
-    network: FewShotNetwork, data: AuditData, scenario: Scenario, *, workers: int, cancelled: Cancelled
+    network: FewShotNetwork,
+    data: AuditData,
+    scenario: Scenario,
+    *,
+    first: int = 0,
+    workers: int,
+    cancelled: Cancelled,
 ) -> tuple[Measurement, ...]:
     """One measurement per shot, decision, number of adaptation steps and case of
     ``evaluation.backdoor_in_support``.
 
-    ``workers`` threads take episodes in turn, each with its own copy of the network; the result does not
-    depend on their number. Raises :class:`participant.role.WorkCancelled`.
+    Episodes are numbered from ``first``. ``workers`` threads take them in turn, each with its own copy of the
+    network; the result does not depend on their number. Raises
+    :class:`participant.role.WorkCancelled`.
     """
     measurements = []
-    with EpisodeRunner(network, scenario, workers, cancelled) as runner:
+    with EpisodeRunner(network, scenario, first=first, workers=workers, cancelled=cancelled) as runner:
         for shots in scenario.task.shots:
             settings = adaptation(scenario, shots)
             decisions = {name: DECISIONS.get(name)(settings) for name in scenario.decision.names}
             accuracies = _classified(runner, decisions, scenario, data, shots)
-            first = scenario.decision.names[0]
+            against = scenario.decision.names[0]
             for name, decision in decisions.items():
                 for at, steps in enumerate(decision.steps):
                     for in_support in scenario.evaluation.backdoor_in_support:
                         own = accuracies[name, in_support].at(at)
-                        reference = accuracies[first, in_support].at(counterpart(decision, at))
+                        reference = accuracies[against, in_support].at(counterpart(decision, at))
                         measurements.append(
                             Measurement(
                                 decision=name,
@@ -114,7 +122,7 @@ def measure(
                                 transductive=scenario.evaluation.transductive,
                                 main_accuracy=interval(own.main),
                                 backdoor_accuracy=own.backdoor(),
-                                difference=None if name == first else own.minus(reference, first),
+                                difference=None if name == against else own.minus(reference, against),
                             )
                         )
     return tuple(measurements)

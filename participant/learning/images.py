@@ -13,10 +13,15 @@ from participant.data import Dataset
 
 @dataclass(frozen=True)
 class ImageBank:
-    """``images`` is uint8 [N, C, H, W] on the device; ``members`` gives each class's row numbers."""
+    """``images`` is uint8 [N, C, H, W] on the device; ``members`` gives each class's row numbers.
+
+    ``held``: classes of which each training episode shows one, upright (E2's benign participants who hold the
+    backdoor class): among all others, turned by chance, it would hardly ever be seen as users see it.
+    """
 
     images: Tensor
     members: dict[str, NDArray[np.int64]]
+    held: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, dataset: Dataset, classes: Sequence[str], device: torch.device) -> "ImageBank":

@@ -6,6 +6,7 @@ a coordinator that resumes from an older checkpoint all give the same update.
 
 from pathlib import Path
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import nn
@@ -22,6 +23,7 @@ class PrivateState:
         shared = {spec.name for spec in manifest.parameters}
         self._own = {name: value for name, value in network.named_parameters() if name not in shared}
         self._first = {name: value.detach().clone() for name, value in self._own.items()}
+        self._start = self._first
         self._directory = directory
 
     def restore(self, round_number: int, keep_from: int) -> None:
@@ -40,14 +42,20 @@ class PrivateState:
                 ) from error
         for name, value in self._own.items():
             value.data.copy_(values[name])
+        self._start = {name: value.detach().clone() for name, value in self._own.items()}
         for path in self._directory.glob("private-*.safetensors"):
             if int(path.stem.removeprefix("private-")) < keep_from:
                 path.unlink(missing_ok=True)
 
-    def keep(self, round_number: int) -> None:
-        """Write the state after ``round_number``. Raises :class:`RunFailed` when the disk refuses it."""
+    def keep(self, round_number: int, rate: float) -> None:
+        """Write the state after ``round_number``: ``rate`` of the way from where the round started to where
+        it ended, as the server takes it with what is shared. Else who shares less would differ in its
+        learning rate as well. Raises :class:`RunFailed` when the disk refuses it."""
         if self._own:
-            values = {name: value.detach().cpu().contiguous() for name, value in self._own.items()}
+            values = {
+                name: torch.lerp(self._start[name], value.detach(), rate).cpu().contiguous()
+                for name, value in self._own.items()
+            }
             write_whole(private_file(self._directory, round_number), save(values))
 
 

@@ -28,7 +28,7 @@ class Auditor(Role):
 
     def evaluate(self, order: Evaluate, model: Parameters, cancelled: Cancelled) -> tuple[Measurement, ...]:
         write_parameters(self.setting.network, model)
-        return self._measuring.measure(self._workers, cancelled)
+        return self._measuring.measure(order, self._workers, cancelled)
 
 
 def _cores() -> int:

@@ -44,7 +44,7 @@ class Benign(Role):
         seed, name = self.setting.scenario.federation.seed, self.setting.name
         rng = generator(seed, "round", order.round, name)
         boost = self._learn(order, rng, cancelled)
-        self._private.keep(order.round)
+        self._private.keep(order.round, self.setting.scenario.federation.server_rate.at(order.round))
         return difference(read_parameters(self.setting.network, self.manifest), start, boost)
 
     def evaluate(self, order: Evaluate, model: Parameters, cancelled: Cancelled) -> tuple[Measurement, ...]:
@@ -55,7 +55,7 @@ class Benign(Role):
         self._private.restore(order.previous, keep_from=0)
         write_parameters(self.setting.network, model)
         # Several participants of a machine measure at once.
-        return self._measuring.measure(workers=1, cancelled=cancelled)
+        return self._measuring.measure(order, workers=1, cancelled=cancelled)
 
     def _bank_classes(self) -> tuple[str, ...]:
         """The classes of which this participant holds images."""
@@ -78,14 +78,15 @@ class Benign(Role):
 
 
 def held_beside(bank: ImageBank, setting: Setting) -> ImageBank:
-    """The bank with each backdoor class in use as one more class, by those of its images that the attacker
-    does not have and that nobody is asked to classify. Raises :class:`UsageProblem` when there are none."""
+    """The bank with each backdoor class in use beside the others, one of them in every episode, by those of
+    its images that the attacker does not have and that nobody is asked to classify. Raises
+    :class:`UsageProblem` when there are none."""
     scenario = setting.scenario
     everything = setting.bank((*bank.members, *attack_classes(scenario, setting.split)))
     attack = attack_images(scenario, setting.split, everything)
     require_held(scenario, attack, 1, "attack.benign_hold_backdoor")
     own = {name: everything.members[name] for name in bank.members}
-    return ImageBank(everything.images, {**own, **attack.held})
+    return ImageBank(everything.images, {**own, **attack.held}, held=tuple(sorted(attack.held)))
 
 
 def difference(end: Parameters, start: Parameters, factor: float) -> Parameters:

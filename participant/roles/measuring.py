@@ -6,7 +6,7 @@ from participant.learning.attack_images import attack_classes, attack_images
 from participant.learning.evaluation import AuditData, check, measure
 from participant.role import Cancelled
 from participant.roles.setting import Setting
-from protocol.messages import Measurement
+from protocol.messages import Evaluate, Measurement
 
 
 @dataclass(frozen=True)
@@ -25,8 +25,16 @@ class Measuring:
         check(setting.scenario, data)
         return cls(setting, data)
 
-    def measure(self, workers: int, cancelled: Cancelled) -> tuple[Measurement, ...]:
-        """Of the setting's network as it is now, with ``workers`` threads."""
+    def measure(self, order: Evaluate, workers: int, cancelled: Cancelled) -> tuple[Measurement, ...]:
+        """Of the setting's network as it is now, with ``workers`` threads. A participant's episodes go by its
+        share of the classes, so that no two have the same."""
+        scenario = self.setting.scenario
+        index = order.share.index if order.share else 0
         return measure(
-            self.setting.network, self.data, self.setting.scenario, workers=workers, cancelled=cancelled
+            self.setting.network,
+            self.data,
+            scenario,
+            first=index * scenario.evaluation.episodes,
+            workers=workers,
+            cancelled=cancelled,
         )

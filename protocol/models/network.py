@@ -64,3 +64,6 @@ def draw_weights(module: nn.Module, generator: torch.Generator) -> None:
             nn.init.xavier_uniform_(layer.weight, generator=generator)
             if layer.bias is not None:
                 nn.init.zeros_(layer.bias)
+        elif isinstance(layer, BatchStatisticsNorm):
+            nn.init.ones_(layer.weight)
+            nn.init.zeros_(layer.bias)

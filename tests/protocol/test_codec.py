@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from protocol.codec import MAX_DETAIL, CodecError, Decoded, decode, encode
 from protocol.manifest import Manifest, Parameters
 from protocol.messages import (
+    PROTOCOL_VERSION,
     Accepted,
     Heartbeat,
     Message,
@@ -41,7 +42,7 @@ def refusal_of(*frames: bytes | memoryview, manifest: Any = MANIFEST) -> CodecEr
 
 
 def header(**fields: object) -> bytes:
-    packed: bytes = msgpack.packb({"version": 1, **fields})
+    packed: bytes = msgpack.packb({"version": PROTOCOL_VERSION, **fields})
     return packed
 
 
@@ -70,7 +71,7 @@ def test_every_message_survives_the_wire(kind: type[Message]) -> None:
 def test_a_message_without_parameters_is_one_frame() -> None:
     frames = encode(Heartbeat(run=RUN))
     assert len(frames) == 1
-    assert msgpack.unpackb(frames[0]) == {"version": 1, "type": "heartbeat", "run": RUN}
+    assert msgpack.unpackb(frames[0]) == {"version": PROTOCOL_VERSION, "type": "heartbeat", "run": RUN}
     assert decode(frames, None) == Decoded(Heartbeat(run=RUN), None)
 
 
@@ -111,11 +112,11 @@ def test_no_frames_are_malformed() -> None:
     assert refusal_of().detail == "no frames"
 
 
-@pytest.mark.parametrize("version", [0, 2, 2**63])
+@pytest.mark.parametrize("version", [0, PROTOCOL_VERSION + 1, 2**63])
 def test_another_version_is_told_apart_before_its_fields_are_looked_at(version: int) -> None:
     refused = refusal_of(header(version=version, type="hello", whatever=[1, 2]))
     assert refused.kind == "other_version"
-    assert refused.detail == f"protocol version {version}; this side speaks 1"
+    assert refused.detail == f"protocol version {version}; this side speaks {PROTOCOL_VERSION}"
 
 
 @pytest.mark.parametrize("version", ["1", 1.0, True, None])

@@ -90,7 +90,9 @@ def test_sending_to_a_peer_that_has_gone_fails(router: RouterSocket, dealer: Dea
     dealer.close(0)
     assert closed.poll(WAIT_MS)
     router.raw.disable_monitor()
-    assert router.send(peer, [b"are you there"]) is False
+    # The I/O thread tells of it before the socket itself has heard; the test's time limit ends the loop.
+    while router.send(peer, [b"are you there"]):
+        router.raw.poll(1)
 
 
 def test_a_peer_that_does_not_read_fills_its_queue_and_nothing_blocks(

@@ -3,14 +3,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from safetensors.torch import load_file
 
+from participant.learning.private_state import private_file
 from participant.role import WorkCancelled
 from participant.roles.auditor import Auditor
 from participant.roles.benign import Benign
 from participant.roles.malicious import Malicious, attacks_in, boost_of
 from protocol.errors import RunFailed, UsageProblem
 from protocol.manifest import Parameters
-from protocol.messages import Evaluate
+from protocol.messages import Evaluate, Share
 from tests.participant.tiny import never, order, theta, tiny_scenario, tiny_setting
 
 
@@ -199,3 +202,30 @@ def test_a_poisoned_model_shows_in_the_audit(tmp_path: Path) -> None:
     work = Evaluate(run="0" * 32, round=5)
     before, after = auditor.evaluate(work, start, never)[0], auditor.evaluate(work, poisoned, never)[0]
     assert after.backdoor_accuracy.attack_train.mean > before.backdoor_accuracy.attack_train.mean + 0.2
+
+
+def test_what_is_private_goes_as_far_as_the_server_takes_what_is_shared(tmp_path: Path) -> None:
+    def end_of(rate: float) -> dict[str, torch.Tensor]:
+        setting = tiny_setting(
+            tmp_path / str(rate), "model.shared=1", "federation.server_rate.decay_rounds=0",
+            f"federation.server_rate.after={rate}",
+        )  # fmt: skip
+        role = Benign(setting)
+        role.train(order(1), theta(setting), never)
+        return load_file(private_file(setting.state_dir, 1))
+
+    first = dict(tiny_setting(tmp_path, "model.shared=1").network.named_parameters())
+    whole, half = end_of(1.0), end_of(0.5)
+    for name, value in whole.items():
+        torch.testing.assert_close(half[name], (first[name].detach() + value) / 2)
+    assert any(not torch.equal(whole[name], half[name]) for name in whole)
+
+
+def test_participants_that_measure_have_different_episodes(tmp_path: Path) -> None:
+    def main_accuracy(index: int, episodes: int) -> float:
+        setting = tiny_setting(tmp_path, 'evaluation.by="participants"', f"evaluation.episodes={episodes}")
+        asked = Evaluate(run="0" * 32, round=1, share=Share(index=index, count=2))
+        return Benign(setting).evaluate(asked, theta(setting), never)[0].main_accuracy.mean
+
+    parts = [main_accuracy(index, 3) for index in (0, 1)]
+    assert sum(parts) / 2 == pytest.approx(main_accuracy(0, 6))
