@@ -98,13 +98,20 @@ def _alone(size: Size) -> Branch:
     return Branch("alone-nobody", ALONE_PRETRAINING, measured, (0, size.benign), attacks=0, factors=factors)
 
 
+def _unattacked(size: Size) -> Branch:
+    """The matching federation going on without an attack: what the shares of the gain are counted from."""
+    start, measured = matching_pretraining("mean"), _measured(size, ["matching"], size.curve)
+    factors = _factors("matching", "nobody")
+    return Branch("matching-nobody-mean", start, measured, (0, size.benign), attacks=0, factors=factors)
+
+
 def _e4(size: Size) -> tuple[Branch, ...]:
     matching = [
         _matching(size, attacker, aggregation)
         for attacker in ("plain", "adaptive")
         for aggregation in ("mean", "norm-bound")
     ]
-    return (_linear_decisions(size), *matching, _alone(size))
+    return (_linear_decisions(size), *matching, _unattacked(size), _alone(size))
 
 
 SPLIT: Settings = {"attack.together": "split", "attack.backdoor_classes": 2}
@@ -162,7 +169,7 @@ def _e6(size: Size) -> tuple[Branch, ...]:
             ("adaptive", "coordinate-median"),
         )
     ]
-    return (_linear_decisions(size), *once, *patient, _alone(size))
+    return (_linear_decisions(size), *once, *patient, _unattacked(size), _alone(size))
 
 
 def _forward(size: Size, attacker: str, aggregation: str, attacks: int) -> Branch:
