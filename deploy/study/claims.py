@@ -5,9 +5,13 @@ direction. It is not supported when the whole interval misses the bound, and inc
 gives no interval, so it is always inconclusive.
 """
 
+from collections.abc import Iterable
+from dataclasses import dataclass
+
 from deploy.study.findings import Criterion, Status, Verdict
+from deploy.study.gain import SHARING, gain_of, kept_of
 from deploy.study.measurements import BEFORE, Measurements, Pick, When, main, train
-from deploy.study.statistics import Estimate, Ratio, estimate, gain_kept, paired
+from deploy.study.statistics import Estimate, Ratio, estimate, paired
 
 RISE = 0.3  # a backdoor took: attack-train backdoor accuracy this much above before the attack
 LARGE = 0.3  # a defence greatly reduces it
@@ -18,6 +22,13 @@ HALF = 0.5  # of the gain of federating, kept
 WORTH = 0.05  # main-task accuracy that federating gains over training alone, where there is something to keep
 
 NOTHING = "nothing measured"
+
+
+def best_of(configurations: int) -> str:
+    """What is to be said of the best one: it was not known before."""
+    return f"best of {configurations} configurations, chosen on these measurements"
+
+
 _BETTER: tuple[Status, ...] = ("contradicted", "open", "supported")
 
 LINEAR_ONCE = Pick("E1", "linear")
@@ -136,13 +147,16 @@ def c3(measured: Measurements, rounds: int) -> Verdict:
 
 
 def _reduction(measured: Measurements, defended: Pick, when: int, what: str) -> Criterion:
-    one, other = measured.rise(UNDEFENDED, when, train), measured.rise(defended, when, train)
-    found = paired(one, other) if one.keys() & other.keys() else None
-    return at_least(
-        found, LARGE, 0.0,
+    text = (
         f"{what}: attack-train backdoor accuracy rose by at least {LARGE:.2f} less than undefended, paired "
-        "over seeds, the interval above 0",
-    )  # fmt: skip
+        "over seeds, the interval above 0"
+    )
+    one, other = measured.rise(UNDEFENDED, when, train), measured.rise(defended, when, train)
+    undefended = _mean(one)
+    if undefended is not None and undefended.mean < RISE:
+        found = f"undefended it rose by {undefended} only, under {RISE:.2f}: there is nothing to reduce"
+        return Criterion(text, "open", found)
+    return at_least(paired(one, other) if one.keys() & other.keys() else None, LARGE, 0.0, text)
 
 
 def c4(measured: Measurements, rounds: int) -> Verdict:
@@ -209,31 +223,51 @@ def f_adaptive(measured: Measurements, patient: str) -> tuple[Verdict, ...]:
     )  # fmt: skip
 
 
-def f_sharing(measured: Measurements, arms: tuple[str, ...], full: str, alone: str, rounds: int) -> Verdict:
+@dataclass(frozen=True)
+class Candidate:
+    """An arm of E7 that may be the best: ``rises`` of attack-train backdoor accuracy right after the attack
+    and in the end."""
+
+    arm: str
+    rises: tuple[Estimate, Estimate]
+    kept: Ratio
+
+    @property
+    def margin(self) -> float:
+        """How far it clears the bound that it clears least."""
+        return min(self.kept.value - HALF, *(RESISTS - rise.mean for rise in self.rises))
+
+
+def sharing_candidates(measured: Measurements, arms: Iterable[str], rounds: int) -> list[Candidate]:
+    """Those of which everything was measured, where there is a gain to keep."""
+    found = []
+    for arm in arms:
+        pick = Pick(arm, "matching")
+        after, later = (_mean(measured.rise(pick, when, train)) for when in (0, rounds))
+        kept = kept_of(measured, pick, rounds, SHARING)
+        if after is not None and later is not None and kept is not None:
+            found.append(Candidate(arm, (after, later), kept))
+    return found
+
+
+def f_sharing(measured: Measurements, arms: tuple[str, ...], rounds: int) -> Verdict:
     """From E7: whether one of ``arms`` resists the transferring attacker and keeps half of the gain.
 
     Decided for the arm that comes closest, so that it is contradicted only where each arm is; among those
     that come as close, for the best by the smallest of how far it clears each bound."""
-    gains = {name: measured.by_seed(Pick(name, "matching"), rounds, main) for name in (full, alone, *arms)}
-    shared = gains[full].keys() & gains[alone].keys()
-    gain = paired(gains[full], gains[alone]) if shared else None
     worth = at_least(
-        gain, WORTH, 0.0,
+        gain_of(measured, rounds, SHARING), WORTH, 0.0,
         f"full sharing gains at least {WORTH:.2f} main-task accuracy over training alone, its interval "
         "above 0",
     )  # fmt: skip
     claim = (
         "Our own: sharing less, or bounding what is shared, resists even one attack by somebody who knows it "
-        "and keeps at least half of what federating gains over training alone (the best defence by these "
-        "measurements)."
+        "and keeps at least half of what federating gains over training alone."
     )
+    candidates = sharing_candidates(measured, arms, rounds)
     found: list[tuple[int, float, tuple[Criterion, ...]]] = []
-    for name in arms:
-        kept = gain_kept(gains[name], gains[alone], gains[full])
-        rises = [_mean(measured.rise(Pick(name, "matching"), when, train)) for when in (0, rounds)]
-        if kept is None or rises[0] is None or rises[1] is None:
-            continue
-        margin = min(kept.value - HALF, *(RESISTS - rise.mean for rise in rises if rise))
+    for candidate in candidates:
+        name = f"{candidate.arm} ({best_of(len(candidates))})"
         criteria = (
             *(
                 at_most(
@@ -242,12 +276,12 @@ def f_sharing(measured: Measurements, arms: tuple[str, ...], full: str, alone: s
                     f"before the attack, its interval under {RISE:.2f}",
                 )
                 for rise, moment in zip(
-                    rises, ("right after", f"after {rounds} benign rounds"), strict=True
+                    candidate.rises, ("right after", f"after {rounds} benign rounds"), strict=True
                 )
             ),
-            _kept(name, kept),
+            _kept(name, candidate.kept),
         )  # fmt: skip
-        found.append((_BETTER.index(Verdict("", "", criteria).status), margin, criteria))
+        found.append((_BETTER.index(Verdict("", "", criteria).status), candidate.margin, criteria))
     if not found:
         text = "one of them resists and keeps half of the gain"
         return Verdict("F4", claim, (worth, Criterion(text, "open", f"{NOTHING}, or there is no gain")))

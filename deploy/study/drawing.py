@@ -14,7 +14,7 @@ from coordinator.reading.report.style import (
 )
 from deploy.study.federations import WAY
 from deploy.study.findings import Figure, Panel, Series, Trail
-from deploy.study.statistics import Estimate
+from deploy.study.statistics import Estimate, Ratio
 
 
 def draw(figure: Figure) -> Canvas:
@@ -66,17 +66,26 @@ def _draw_series(ax: Axes, series: Series) -> None:
 
 def _draw_trail(ax: Axes, trail: Trail) -> None:
     style = series_style(trail.style)
-    x, y = [point.x for point in trail.points], [point.y for point in trail.points]
+    x, y = [_place(point.x) for point in trail.points], [point.y for point in trail.points]
+    below, above = ([sides(point.x)[i] for point in trail.points] for i in (0, 1))
     ax.errorbar(
-        [value.mean for value in x], [value.mean for value in y],
-        xerr=[_half(value) for value in x], yerr=[_half(value) for value in y],
+        x, [value.mean for value in y], xerr=[below, above], yerr=[_half(value) for value in y],
         fmt=style.marker, color=style.colour, elinewidth=0.6, linestyle="-" if len(x) > 1 else "none",
         linewidth=1.2, label=trail.label, alpha=0.9,
     )  # fmt: skip
     for point in trail.points:
         if point.label:
-            at = point.x.mean, point.y.mean
+            at = _place(point.x), point.y.mean
             ax.annotate(point.label, at, xytext=(4, 3), textcoords="offset points", fontsize=7)
+
+
+def _place(value: Estimate | Ratio) -> float:
+    return value.value if isinstance(value, Ratio) else value.mean
+
+
+def sides(value: Estimate | Ratio) -> tuple[float, float]:
+    """How far an interval reaches down and up; Fieller's is not symmetric."""
+    return value.sides if isinstance(value, Ratio) else (_half(value), _half(value))
 
 
 def _half(value: Estimate) -> float:

@@ -75,7 +75,7 @@ class Series:
 class Point:
     """A configuration on a trade-off, uncertain in both directions."""
 
-    x: Estimate
+    x: Estimate | Ratio
     y: Estimate
     label: str = ""
 

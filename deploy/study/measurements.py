@@ -92,11 +92,13 @@ class Measurements:
     def __init__(self, rows: Sequence[Row]) -> None:
         self.rows = tuple(rows)
 
-    def by_seed(self, pick: Pick, when: When, metric: Metric) -> BySeed:
-        """The value of each seed that has it."""
+    def by_seed(self, pick: Pick, when: When, metric: Metric, *, alike: str | None = None) -> BySeed:
+        """The value of each seed that has it; with ``alike``, only by those who measured in that arm too."""
+        others = {(row.arm.seed, row.evaluator) for row in self.rows if row.arm.name == alike}
         found: dict[int, dict[int, list[float]]] = {}
         for row in self.rows:
-            if pick.takes(row) and row.is_at(when):
+            counts = alike is None or (row.arm.seed, row.evaluator) in others
+            if counts and pick.takes(row) and row.is_at(when):
                 found.setdefault(row.arm.seed, {}).setdefault(row.adaptation_steps, []).append(metric(row))
         # Where both no step and STEPS were measured, the adapted one is the user's.
         return {seed: fmean(values[max(values)]) for seed, values in sorted(found.items())}

@@ -7,7 +7,7 @@ independent here: intervals are over seeds. Intervals over the episodes of one s
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from statistics import fmean, stdev
+from statistics import fmean, median, stdev
 
 UNDER = 0.5  # a backdoor is alive from here on
 
@@ -68,6 +68,13 @@ class Ratio:
     high: float | None
     seeds: int
 
+    @property
+    def sides(self) -> tuple[float, float]:
+        """How far the bounds are below and above; 0 where there are none."""
+        if self.low is None or self.high is None:
+            return 0.0, 0.0
+        return max(0.0, self.value - self.low), max(0.0, self.high - self.value)
+
     def __str__(self) -> str:
         if self.low is None or self.high is None:
             return f"{self.value:.2f} (no interval)"
@@ -108,33 +115,34 @@ def fieller(numerators: Sequence[float], denominators: Sequence[float]) -> Ratio
 
 @dataclass(frozen=True)
 class Lifespan:
-    """Benign rounds after the attack until backdoor accuracy was measured under ``UNDER``: 0 where it was
-    so right after the attack. ``ended`` is False where it never was, within these ``rounds``."""
+    """Benign rounds after the attack until backdoor accuracy is under ``UNDER``, which is known only to be
+    from ``low``, the last measured round with as much, to ``high``, the first one after it: infinite where
+    none was measured. Both are 0 where it was under it right after the attack already."""
 
-    rounds: float
-    ended: bool
+    low: float
+    high: float
 
     def __str__(self) -> str:
-        return f"{self.rounds:g}" if self.ended else f">{self.rounds:g}"
+        if math.isinf(self.high):
+            return f">{self.low:g}"
+        return f"{self.low:g}" if self.low == self.high else f"{self.low:g}–{self.high:g}"
 
 
 def lifespan(curve: Mapping[int, float]) -> Lifespan:
     """``curve``: benign rounds after the attack → backdoor accuracy; what is before the attack is passed
-    over. It ended at the first round from which on it was never measured at ``UNDER`` or more."""
+    over. It ended before the first round from which on it was never measured at ``UNDER`` or more."""
     after = sorted(number for number in curve if number >= 0)
     if not after:
         raise ValueError("nothing was measured after the attack")
     alive = [number for number in after if curve[number] >= UNDER]
-    if not alive:
-        return Lifespan(0, True)
-    later = [number for number in after if number > alive[-1]]
-    return Lifespan(later[0], True) if later else Lifespan(after[-1], False)
+    if not alive and after[0] == 0:
+        return Lifespan(0, 0)
+    last = alive[-1] if alive else 0
+    return Lifespan(last, min((number for number in after if number > last), default=math.inf))
 
 
 def median_lifespan(lifespans: Sequence[Lifespan]) -> Lifespan:
-    """The median with censoring: one that did not end is longer than any that did."""
+    """The medians of the lower and of the upper ends."""
     if not lifespans:
         raise ValueError("no seed has a lifespan")
-    ordered = sorted(lifespans, key=lambda one: (not one.ended, one.rounds))
-    low, high = ordered[(len(ordered) - 1) // 2], ordered[len(ordered) // 2]
-    return Lifespan((low.rounds + high.rounds) / 2, low.ended and high.ended)
+    return Lifespan(median(one.low for one in lifespans), median(one.high for one in lifespans))

@@ -5,15 +5,16 @@ from collections.abc import Iterator
 from deploy.study import claims
 from deploy.study.analyses.pieces import (
     BENIGN_ROUNDS,
+    LIFESPANS,
     analysis_of,
     before_after,
     curve_of,
     headings,
-    kept_of,
     lifespan_of,
     rows_of,
 )
 from deploy.study.findings import Figure, Findings, Panel, Point, Series, Table, Trail
+from deploy.study.gain import USUAL, kept_of
 from deploy.study.measurements import BEFORE, METRICS, Measurements, Pick, main, train
 from deploy.study.plan import Arm
 from deploy.study.sizes import Size
@@ -56,7 +57,9 @@ def _e6(measured: Measurements, size: Size) -> Findings:
         verdicts=claims.f_adaptive(measured, PATIENT),
         notes=(
             "Findings of our own: the paper's abstract does not speak of an attacker who knows the defence.",
-            "The gain is that of the unattacked matching federation over each participant training alone.",
+            "The gain is that of the unattacked matching federation over each participant training alone, "
+            f"{size.benign} rounds after the moment of the attack, as in the arms; a patient attacker's arm "
+            f"has trained for {size.patient - 1} rounds more by then.",
         ),
     )
 
@@ -76,7 +79,7 @@ def _table(measured: Measurements, size: Size) -> Table:
                 measured.at(pick, BEFORE, main),
                 measured.at(pick, 0, main),
                 measured.at(pick, size.benign, main),
-                kept_of(measured, pick, size.benign),
+                kept_of(measured, pick, size.benign, USUAL),
             )
         )
     header = (
@@ -84,7 +87,10 @@ def _table(measured: Measurements, size: Size) -> Table:
         "median lifespan", "main task, before", "main task, right after", f"main task, +{size.benign}",
         "share of the gain kept",
     )  # fmt: skip
-    caption = "The adaptive attacker against the matching federation; alone is the control."
+    caption = (
+        "The adaptive attacker against the matching federation; the controls are that federation unattacked, "
+        f"and each participant alone. {LIFESPANS}"
+    )
     return Table("adaptive", caption, header, rows_of(rows))
 
 
@@ -124,7 +130,7 @@ def _patience(arm: Arm) -> str:
 
 def _words(arm: Arm) -> str:
     if arm.factors["attacker"] == "nobody":
-        return "alone, nobody attacks"
+        return f"{arm.factors['federation']}, nobody attacks"
     if arm.factors["federation"] == "linear":
         return "linear, undefended"
     return f"{arm.factors['attacker']}, {arm.factors['aggregation']}"

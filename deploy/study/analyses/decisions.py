@@ -2,7 +2,6 @@
 
 from deploy.study import claims
 from deploy.study.analyses.pieces import (
-    ALONE,
     BENIGN_ROUNDS,
     SUPPORTS,
     analysis_of,
@@ -10,11 +9,11 @@ from deploy.study.analyses.pieces import (
     curve_of,
     decisions_of,
     headings,
-    kept_of,
     paired_or_none,
     rows_of,
 )
 from deploy.study.findings import Figure, Findings, Panel, Table
+from deploy.study.gain import USUAL, kept_of
 from deploy.study.measurements import BEFORE, METRICS, Measurements, Pick, main, train
 from deploy.study.plan import Arm
 from deploy.study.sizes import Size
@@ -25,7 +24,7 @@ def _e4(measured: Measurements, size: Size) -> Findings:
     picks = [(arm, decision) for arm in measured.arms() for decision in decisions_of(measured, arm.name)]
     rows = []
     for arm, decision in picks:
-        for held, _ in SUPPORTS if arm.name != ALONE else SUPPORTS[:1]:
+        for held, _ in SUPPORTS if arm.factors["attacker"] != "nobody" else SUPPORTS[:1]:
             pick = Pick(arm.name, decision, held)
             undefended = Pick(claims.UNDEFENDED.arm, "linear", held)
             rows.append(
@@ -43,7 +42,7 @@ def _e4(measured: Measurements, size: Size) -> Findings:
                         measured.by_seed(pick, size.benign, main),
                         measured.by_seed(claims.UNDEFENDED, size.benign, main),
                     ),
-                    kept_of(measured, pick, size.benign) if not held else None,
+                    kept_of(measured, pick, size.benign, USUAL) if not held else None,
                 )
             )
     header = (
@@ -86,6 +85,10 @@ def _e4(measured: Measurements, size: Size) -> Findings:
             ),
         ),
         verdicts=(claims.c3(measured, size.benign), claims.c4(measured, size.benign)),
+        notes=(
+            "The gain is that of the unattacked matching federation over each participant training alone, "
+            f"{size.benign} rounds after the moment of the attack, as in the arms.",
+        ),
     )  # fmt: skip
 
 

@@ -3,24 +3,26 @@
 from collections.abc import Callable, Iterable, Mapping
 
 from deploy.study.findings import Cell, Findings, Series
-from deploy.study.measurements import BEFORE, BySeed, Measurements, Metric, Pick, When, main
+from deploy.study.measurements import BEFORE, BySeed, Measurements, Metric, Pick, When
 from deploy.study.sizes import Size
 from deploy.study.statistics import (
     Estimate,
     Lifespan,
-    Ratio,
     estimate,
-    gain_kept,
     lifespan,
     median_lifespan,
     paired,
 )
 
 Analysis = Callable[[Measurements, Size], Findings]
+LIFESPANS = (
+    "A lifespan, in benign rounds, is from the last measurement of at least .5 to the first one under .5 "
+    "after it (>: none was under it; 0: it was under .5 right after the attack); the medians over seeds of "
+    "both ends."
+)
 ANALYSES: dict[str, Analysis] = {}
 SUPPORTS = ((False, "backdoor class not in the support set"), (True, "backdoor class in the support set"))
 BENIGN_ROUNDS = "benign rounds after the attack"
-ALONE, MATCHING = "alone-nobody", "matching-adaptive-mean"
 MOMENTS: tuple[tuple[When, str], ...] = ((0, "right after"), (BEFORE, "before"))
 
 
@@ -66,16 +68,6 @@ def lifespan_of(measured: Measurements, pick: Pick, metric: Metric) -> Lifespan 
             seeds.setdefault(seed, {})[number] = value
     curves = [curve for curve in seeds.values() if max(curve) >= 0]
     return median_lifespan([lifespan(curve) for curve in curves]) if curves else None
-
-
-def kept_of(measured: Measurements, pick: Pick, rounds: int) -> Ratio | None:
-    """What an arm of the usual federation keeps, so many rounds after the attack, of what the matching
-    federation had gained over training alone before anybody attacked."""
-    return gain_kept(
-        measured.by_seed(pick, rounds, main),
-        measured.by_seed(Pick(ALONE, "matching"), BEFORE, main),
-        measured.by_seed(Pick(MATCHING, "matching"), BEFORE, main),
-    )
 
 
 def decisions_of(measured: Measurements, arm: str) -> tuple[str, ...]:

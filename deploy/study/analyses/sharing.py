@@ -5,12 +5,11 @@ from collections.abc import Iterator
 from deploy.study import claims
 from deploy.study.analyses.pieces import analysis_of, before_after, headings, rows_of, series_of
 from deploy.study.findings import Figure, Findings, Panel, Point, Series, Table, Trail
-from deploy.study.measurements import BEFORE, METRICS, BySeed, Measurements, Pick, When, main, train
+from deploy.study.gain import SHARING, kept_of
+from deploy.study.measurements import BEFORE, METRICS, Measurements, Pick, When, main, train
 from deploy.study.plan import Arm
 from deploy.study.sizes import Size
-from deploy.study.statistics import Estimate, Ratio, gain_kept
-
-FULL, ALONE = "E7-depth-4-nobody", "E7-depth-0-nobody"
+from deploy.study.statistics import Ratio
 
 
 @analysis_of("E7")
@@ -21,6 +20,7 @@ def _e7(measured: Measurements, size: Size) -> Findings:
         for arm in measured.arms()
         if arm.factors["attacker"] == "transfer" and arm.factors["patience"] == "once"
     )
+    trails, unbounded = _trails(measured, end)
     depths = tuple((float(d), str(d)) for d in sorted((*size.depths, 0)))
     return Findings(
         tables=(_table(measured, end),),
@@ -28,13 +28,14 @@ def _e7(measured: Measurements, size: Size) -> Findings:
             Figure(
                 "gain-kept",
                 "Backdoor accuracy right after the attack against the share of the gain of federating that "
-                "is kept (full sharing 1, alone 0): to the lower right is better. Numbers are shared blocks.",
+                "is kept (full sharing 1, alone 0): to the lower right is better. Numbers are shared blocks."
+                + left_out(unbounded),
                 "Each configuration as a point of backdoor accuracy and share of the gain kept.",
                 (
                     Panel(
                         "",
                         "share of the gain kept",
-                        trails=tuple(_trails(measured, end)),
+                        trails=trails,
                         y_label="backdoor accuracy, right after",
                     ),
                 ),
@@ -49,26 +50,18 @@ def _e7(measured: Measurements, size: Size) -> Findings:
                 ),
             ),
         ),
-        verdicts=(claims.f_sharing(measured, attacked, FULL, ALONE, end),),
+        verdicts=(claims.f_sharing(measured, attacked, end),),
         notes=(
             "A finding of our own. Each benign participant measures with its own private part; the mean "
             "over them is one value a seed.",
             f"The gain is full sharing's over training alone, nobody attacking, {end} rounds after the "
-            "moment of the attack.",
+            "moment of the attack. An arm's share is counted from what the same participants measured in "
+            "these controls: those who attack in it are left out of both.",
         ),
     )
 
 
-def _gains(measured: Measurements, end: int) -> dict[str, BySeed]:
-    return {arm.name: measured.by_seed(Pick(arm.name, "matching"), end, main) for arm in measured.arms()}
-
-
-def _kept(arm: Arm, gains: dict[str, BySeed]) -> Ratio | None:
-    return gain_kept(gains[arm.name], gains.get(ALONE, {}), gains.get(FULL, {}))
-
-
 def _table(measured: Measurements, end: int) -> Table:
-    gains = _gains(measured, end)
     rows = []
     for arm in measured.arms():
         pick = Pick(arm.name, "matching")
@@ -81,7 +74,7 @@ def _table(measured: Measurements, end: int) -> Table:
                 *before_after(measured, pick, (0, end), METRICS),
                 measured.at(pick, BEFORE, main),
                 measured.at(pick, end, main),
-                _kept(arm, gains),
+                kept_of(measured, pick, end, SHARING),
             )
         )
     header = (
@@ -92,23 +85,42 @@ def _table(measured: Measurements, end: int) -> Table:
     return Table("sharing", caption, header, rows_of(rows))
 
 
-def _trails(measured: Measurements, end: int) -> Iterator[Trail]:
-    """A line over depth for each aggregation rule, from alone on, under the attacker who transfers."""
-    gains = _gains(measured, end)
+def _trails(measured: Measurements, end: int) -> tuple[tuple[Trail, ...], int]:
+    """A line over depth for each aggregation rule, from alone on, under the attacker who transfers; and how
+    many configurations are left out of it, since their share of the gain has no lower bound."""
+    trails: list[Trail] = []
+    unbounded: set[str] = set()
     for n, (kind, arms) in enumerate(_kinds(measured).items()):
-        if not kind.startswith("naive"):
-            points = tuple(
-                point for arm in arms if (point := _point(measured, arm, _kept(arm, gains))) is not None
-            )
-            yield Trail(kind, points, n)
+        if kind.startswith("naive"):
+            continue
+        points = []
+        for arm in arms:
+            pick = Pick(arm.name, "matching")
+            kept, backdoor = kept_of(measured, pick, end, SHARING), measured.at(pick, 0, train)
+            if kept is None or backdoor is None:
+                continue
+            if is_drawn(kept):
+                points.append(Point(kept, backdoor, arm.factors["depth"]))
+            else:
+                unbounded.add(arm.name)
+        if points:
+            trails.append(Trail(kind, tuple(points), n))
+    return tuple(trails), len(unbounded)
 
 
-def _point(measured: Measurements, arm: Arm, kept: Ratio | None) -> Point | None:
-    backdoor = measured.at(Pick(arm.name, "matching"), 0, train)
-    if kept is None or backdoor is None:
-        return None
-    half = None if kept.low is None or kept.high is None else (kept.high - kept.low) / 2
-    return Point(Estimate(kept.value, half, kept.seeds), backdoor, arm.factors["depth"])
+def left_out(configurations: int) -> str:
+    """A sentence for the caption."""
+    return (
+        f" Left out: {configurations} of the configurations, whose share has no lower bound (the gain's own "
+        "interval holds zero)."
+        if configurations
+        else ""
+    )
+
+
+def is_drawn(kept: Ratio) -> bool:
+    """A share of the gain that could be anything is no place in a figure; one seed has no interval at all."""
+    return kept.seeds == 1 or kept.low is not None
 
 
 def _by_depth(measured: Measurements, when: When) -> Iterator[Series]:
@@ -122,7 +134,7 @@ def _by_depth(measured: Measurements, when: When) -> Iterator[Series]:
 
 def _kinds(measured: Measurements) -> dict[str, list[Arm]]:
     """Arms by attacker and aggregation, by depth; alone, where nothing can be poisoned, begins each."""
-    alone = [arm for arm in measured.arms() if arm.name == ALONE]
+    alone = [arm for arm in measured.arms() if arm.name == SHARING.alone]
     kinds: dict[str, list[Arm]] = {}
     for arm in sorted(measured.arms(), key=lambda one: int(one.factors["depth"])):
         if arm.factors["attacker"] != "nobody":

@@ -3,6 +3,7 @@
 from deploy.study import claims
 from deploy.study.analyses.pieces import (
     BENIGN_ROUNDS,
+    LIFESPANS,
     SUPPORTS,
     analysis_of,
     before_after,
@@ -103,7 +104,7 @@ def _e2(measured: Measurements, size: Size) -> Findings:
     return Findings(
         tables=(
             Table(
-                "persistence", "Backdoor accuracy on attack-train images over benign rounds.",
+                "persistence", f"Backdoor accuracy on attack-train images over benign rounds. {LIFESPANS}",
                 header, rows_of(rows),
             ),
         ),

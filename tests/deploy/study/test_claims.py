@@ -83,10 +83,25 @@ def nothing_happens(asked: Asked) -> Values:
 
 def test_a_study_in_which_no_attack_works_contradicts_what_depends_on_one(tmp_path: Path) -> None:
     found = statuses(tmp_path, NAMES, nothing_happens)
-    assert {found[name] for name in ("C1", "C2", "C3", "F1", "F3")} == {"contradicted"}
+    assert {found[name] for name in ("C1", "C2", "F1", "F3")} == {"contradicted"}
+    assert found["C3"] == "open"  # there is nothing that a defence could reduce
     assert found["F2"] == "supported"
     assert found["C4"] == "supported"
     assert found["F4"] == "contradicted"  # full sharing gains nothing over training alone
+
+
+def it_works_and_dies(asked: Asked) -> Values:
+    """The undefended backdoor does not outlive 50 benign rounds."""
+    values = as_the_paper_says(asked)
+    return replace(values, train=0.2, validation=0.1) if asked.after > 0 else values
+
+
+def test_where_the_undefended_backdoor_is_gone_there_is_nothing_to_reduce(tmp_path: Path) -> None:
+    study = write_study(tmp_path, ["E4"], it_works_and_dies)
+    c3 = next(one for one in study.result("E4").findings.verdicts if one.name == "C3")
+    assert [criterion.status for criterion in c3.criteria] == ["supported", "open", "supported", "open"]
+    assert c3.status == "open"
+    assert c3.criteria[1].found.endswith("only, under 0.30: there is nothing to reduce")
 
 
 def costly_defence(asked: Asked) -> Values:
@@ -121,3 +136,11 @@ def all_but_one_are_broken(asked: Asked) -> Values:
 
 def test_that_no_defence_resists_takes_more_than_one_that_does_not(tmp_path: Path) -> None:
     assert statuses(tmp_path, ["E7"], all_but_one_are_broken) == {"F4": "open"}
+
+
+def test_the_best_is_said_to_be_chosen_on_these_measurements(tmp_path: Path) -> None:
+    (verdict,) = write_study(tmp_path, ["E7"], as_the_paper_says).result("E7").findings.verdicts
+    best = [criterion.text for criterion in verdict.criteria[1:]]
+    assert len(best) == 3
+    # At depth 4 under three rules, at depth 2 under two.
+    assert all("(best of 5 configurations, chosen on these measurements)" in text for text in best)

@@ -6,6 +6,7 @@ import pytest
 
 from deploy.study.statistics import (
     Lifespan,
+    Ratio,
     estimate,
     fieller,
     gain_kept,
@@ -81,25 +82,34 @@ def test_a_denominator_that_may_be_zero_gives_no_interval() -> None:
     assert fieller([0.05], [0.1]).high is None
 
 
+def test_the_sides_of_a_ratio_are_not_equal() -> None:
+    below, above = Ratio(0.5, 0.2, 1.1, 3).sides
+    assert (below, above) == pytest.approx((0.3, 0.6))
+    assert Ratio(0.5, None, None, 1).sides == (0, 0)
+
+
 @pytest.mark.parametrize(
-    ("curve", "expected"),
+    ("curve", "expected", "text"),
     [
-        ({-1: 0.2, 0: 0.9, 5: 0.7, 10: 0.4, 50: 0.1}, Lifespan(10, True)),
-        ({-1: 0.2, 0: 0.9, 10: 0.8, 50: 0.5}, Lifespan(50, False)),
-        ({-1: 0.9, 0: 0.3, 50: 0.2}, Lifespan(0, True)),
-        ({0: 0.9, 5: 0.4, 10: 0.6, 50: 0.1}, Lifespan(50, True)),
+        ({-1: 0.2, 0: 0.9, 5: 0.7, 10: 0.4, 50: 0.1}, Lifespan(5, 10), "5–10"),
+        ({-1: 0.2, 0: 0.9, 50: 0.4}, Lifespan(0, 50), "0–50"),
+        ({-1: 0.2, 0: 0.9, 10: 0.8, 50: 0.5}, Lifespan(50, math.inf), ">50"),
+        ({-1: 0.9, 0: 0.3, 50: 0.2}, Lifespan(0, 0), "0"),
+        ({0: 0.9, 5: 0.4, 10: 0.6, 50: 0.1}, Lifespan(10, 50), "10–50"),
+        ({-1: 0.2, 5: 0.3, 50: 0.1}, Lifespan(0, 5), "0–5"),
     ],
-    ids=["it died", "it outlived the run", "it never took", "a dip is no death"],
+    ids=["it died", "seldom measured", "it outlived", "it never took", "a dip is no death", "measured late"],
 )
-def test_a_lifespan_is_the_benign_rounds_until_a_backdoor_is_under_one_half(
-    curve: dict[int, float], expected: Lifespan
+def test_a_lifespan_lies_between_two_measurements(
+    curve: dict[int, float], expected: Lifespan, text: str
 ) -> None:
     assert lifespan(curve) == expected
+    assert str(expected) == text
 
 
-def test_the_median_lifespan_knows_that_a_censored_one_is_longer() -> None:
-    died, lived = Lifespan(10, True), Lifespan(50, False)
-    assert str(median_lifespan([died, lived, Lifespan(20, True)])) == "20"
+def test_the_median_lifespan_is_of_both_ends_and_knows_that_a_censored_one_is_longer() -> None:
+    died, lived = Lifespan(5, 10), Lifespan(50, math.inf)
+    assert str(median_lifespan([died, lived, Lifespan(10, 20)])) == "10–20"
     assert str(median_lifespan([lived, died, lived])) == ">50"
-    assert str(median_lifespan([died, Lifespan(20, True)])) == "15"
-    assert str(median_lifespan([died, lived])) == ">30"
+    assert str(median_lifespan([died, Lifespan(10, 20)])) == "7.5–15"
+    assert str(median_lifespan([died, lived])) == ">27.5"
