@@ -3,7 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from deploy.study.claims import RESISTS, UNDEFENDED, main_difference
+from deploy.study.claims import (
+    HALF,
+    RESISTS,
+    UNDEFENDED,
+    WORTH,
+    best_of,
+    main_difference,
+    sharing_candidates,
+)
+from deploy.study.gain import SHARING, gain_of
 from deploy.study.measurements import (
     BEFORE,
     Measurements,
@@ -35,7 +44,7 @@ def targets(study: Study, results: Sequence[Result]) -> list[Target]:
     measured = {result.experiment: result.measured for result in results}
     end = study.size.benign
     none = Measurements(())
-    e1, e4, e6 = (measured.get(name, none) for name in ("E1", "E4", "E6"))
+    e1, e4, e6, e7 = (measured.get(name, none) for name in ("E1", "E4", "E6", "E7"))
     return [
         _least("undefended, attack-train, right after", e1.at(Pick("E1", "linear"), 0, train), 0.85),
         _least(f"undefended, attack-train, +{end}", e1.at(Pick("E1", "linear"), end, train), 0.70),
@@ -44,6 +53,7 @@ def targets(study: Study, results: Sequence[Result]) -> list[Target]:
         ),
         *_defended(e4, "plain", end, ABOVE_BEFORE),
         *_defended(e6, "adaptive", end, RESISTS),
+        *_sharing(e7, study.size.many_benign),
     ]  # fmt: skip
 
 
@@ -58,7 +68,8 @@ def _most(text: str, found: Estimate | None, bound: float) -> Target:
 
 
 def _defended(measured: Measurements, attacker: str, end: int, bound: float) -> list[Target]:
-    """Of the best matching federation: the one whose backdoor rises least, over moments and images."""
+    """Of the best matching federation: the one whose backdoor rises least, over moments and images, of those
+    that were measured at each."""
     cases: tuple[tuple[str, When, Metric], ...] = (
         ("attack-train, right after", 0, train),
         (f"attack-train, +{end}", end, train),
@@ -72,15 +83,18 @@ def _defended(measured: Measurements, attacker: str, end: int, bound: float) -> 
         and arm.factors.get("patience", "once") == "once"
         for decision in dict.fromkeys(row.decision for row in measured.rows if row.arm.name == arm.name)
     ]
-    rises = {
-        pick: max(rise.mean for rise in found)
-        for pick in candidates
-        if (found := [r for _, when, metric in cases if (r := _rise(measured, pick, when, metric))])
-    }
+    rises: dict[Pick, float] = {}
+    for pick in candidates:
+        found = [_rise(measured, pick, when, metric) for _, when, metric in cases]
+        there = [rise.mean for rise in found if rise is not None]
+        if len(there) == len(cases):
+            rises[pick] = max(there)
     if not rises:
         return []
     pick = min(rises, key=lambda one: rises[one])
-    name = f"best defended against the {attacker} attacker ({pick.arm}, {pick.decision})"
+    name = (
+        f"best defended against the {attacker} attacker ({pick.arm}, {pick.decision}; {best_of(len(rises))})"
+    )
     reached = [
         _most(f"{name}: {text}, above before", _rise(measured, pick, when, metric), bound)
         for text, when, metric in cases
@@ -92,6 +106,42 @@ def _defended(measured: Measurements, attacker: str, end: int, bound: float) -> 
             text = f"{name}: main task minus undefended ({UNDEFENDED.decision}), {words}"
             reached.append(_least(text, difference, -LOSS))
     return reached
+
+
+def _sharing(measured: Measurements, end: int) -> list[Target]:
+    """Of E7: somebody who transfers attacks once, and no bound on norms is in the way."""
+    if not measured.rows:
+        return []
+    arms = [
+        arm.name
+        for arm in measured.arms()
+        if (arm.factors["attacker"], arm.factors["patience"]) == ("transfer", "once")
+        and arm.factors["aggregation"] != "norm-bound"
+    ]
+    worth = _least(
+        f"many participants: main task, full sharing minus alone, +{end}",
+        gain_of(measured, end, SHARING),
+        WORTH,
+    )
+    candidates = sharing_candidates(measured, arms, end)
+    name = "many participants, against the attacker who transfers, without a norm bound"
+    if not candidates:
+        return [worth, Target(f"{name}: resists and keeps half of the gain", "", "–", None)]
+    best = max(candidates, key=lambda one: one.margin)
+    name += f" ({best.arm}; {best_of(len(candidates))})"
+    return [
+        worth,
+        *(
+            _most(f"{name}: attack-train, {words}, above before", rise, RESISTS)
+            for words, rise in zip(("right after", f"+{end}"), best.rises, strict=True)
+        ),
+        Target(
+            f"{name}: share of the gain kept",
+            f"at least {HALF:.2f}",
+            str(best.kept),
+            best.kept.value >= HALF,
+        ),
+    ]
 
 
 def _rise(measured: Measurements, pick: Pick, when: When, metric: Metric) -> Estimate | None:

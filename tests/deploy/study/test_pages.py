@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 
 from deploy.study.experiments import EXPERIMENTS
+from deploy.study.measurements import Measurements
 from deploy.study.pages import write_experiment, write_overview
 from deploy.study.results import write_results
-from deploy.study.study import Study
+from deploy.study.study import Result, Study
 from deploy.study.targets import targets
-from tests.deploy.study.journals import Asked, Values, as_the_paper_says, write_study
+from tests.deploy.study.journals import Asked, Invent, Values, as_the_paper_says, write_study
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
@@ -106,3 +107,50 @@ def test_targets_are_met_or_missed_or_not_measured(tmp_path: Path) -> None:
     assert len(best) == 3
     assert all("norm-bound" in text or "coordinate-median" in text for text in best)
     assert all(found[text] for text in best)
+    assert all("; best of 4 configurations, chosen on these measurements)" in text for text in best)
+
+
+def test_who_was_not_measured_at_every_moment_is_not_the_best_defended(tmp_path: Path) -> None:
+    study = write_study(tmp_path, ["E4"], as_the_paper_says)
+    whole = study.result("E4")
+
+    def best(result: Result) -> str:
+        return next(one.text for one in targets(study, [result]) if one.text.startswith("best defended"))
+
+    name = best(whole).partition("attacker (")[2].partition(",")[0]
+    assert "best of 3 configurations" in best(whole)
+    rows = [row for row in whole.measured.rows if row.arm.name != name or row.after != 50]
+    partly = best(replace(whole, measured=Measurements(rows)))
+    assert name not in partly
+    assert "best of 1 configurations" in partly
+
+
+def e7_targets(folder: Path, invent: Invent = as_the_paper_says) -> dict[str, bool | None]:
+    study = write_study(folder, ["E7"], invent)
+    found = targets(study, [study.result("E7")])
+    return {target.text: target.met for target in found if target.text.startswith("many participants")}
+
+
+def test_sharing_less_is_to_resist_and_keep_half_of_a_gain_without_a_norm_bound(tmp_path: Path) -> None:
+    found = e7_targets(tmp_path / "met")
+    # Of depths 4 and 2 by the mean, and of both by the coordinate median.
+    name = "without a norm bound (E7-depth-4-transfer-coordinate-median-once; best of 4 configurations, "
+    assert sum(name in text for text in found) == 3
+    assert len(found) == 4
+    assert set(found.values()) == {True}
+
+
+def test_what_shares_less_and_keeps_little_misses_its_target(tmp_path: Path) -> None:
+    def only_the_bound_helps(asked: Asked) -> Values:
+        values, attack = as_the_paper_says(asked), asked.run.scenario.attack
+        bound = asked.run.scenario.federation.aggregation == "norm-bound"
+        return replace(values, train=0.9) if asked.after >= 0 and attack.rounds and not bound else values
+
+    found = e7_targets(tmp_path, only_the_bound_helps)
+    assert [met for text, met in found.items() if "above before" in text] == [False, False]
+    assert not any("norm-bound-once" in text for text in found)
+
+
+def test_without_a_gain_nothing_is_said_to_be_kept(tmp_path: Path) -> None:
+    found = e7_targets(tmp_path, lambda asked: Values(0.9, 0.2, 0.2))
+    assert list(found.values()) == [False, None]
