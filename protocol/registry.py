@@ -12,11 +12,13 @@ T = TypeVar("T")
 class Registry(Generic[T]):
     """A dict of names with a decorator, and a look-up that says what would have been right.
 
-    ``kind`` names the entry (``"attack"``) in errors; the entry-point group is ``fedmeta.<kind>s``.
+    ``kind`` names the entry (``"attack"``) in errors, after the scenario's ``key`` where there is one; the
+    entry-point group is ``fedmeta.<kind>s``.
     """
 
-    def __init__(self, kind: str) -> None:
+    def __init__(self, kind: str, key: str | None = None) -> None:
         self.kind = kind
+        self._origin = f"{key}: " if key else ""
         self._entries: dict[str, T] = {}
 
     def register(self, name: str) -> Callable[[T], T]:
@@ -38,7 +40,8 @@ class Registry(Generic[T]):
                 entry: T = point.load()
                 self._entries[name] = entry
                 return entry
-        raise UsageProblem(f"no {self.kind} is named {name!r}; there are: {', '.join(self.names())}")
+        there_are = ", ".join(self.names())
+        raise UsageProblem(f"{self._origin}no {self.kind} is named {name!r}; there are: {there_are}")
 
     def _installed(self) -> list[EntryPoint]:
         return list(entry_points(group=f"fedmeta.{self.kind}s"))

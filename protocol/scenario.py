@@ -72,6 +72,8 @@ class Federation(Section):
                 "min_updates <= selected <= participants must hold, but they are "
                 f"{self.min_updates}, {self.selected}, {self.participants}"
             )
+        if self.norm_bound != "median" and self.aggregation == "mean":
+            raise ValueError('norm_bound does nothing with aggregation "mean"; set aggregation to "norm-bound"')
         if self.liveness_s < 2 * self.heartbeat_s:
             raise ValueError(f"liveness_s must be at least twice heartbeat_s ({self.heartbeat_s})")
         return self

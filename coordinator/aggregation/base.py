@@ -47,7 +47,7 @@ class Aggregation(Protocol):
         ...
 
 
-AGGREGATIONS: Registry[Callable[[Manifest, Federation], Aggregation]] = Registry("aggregation")
+AGGREGATIONS: Registry[Callable[[Manifest, Federation], Aggregation]] = Registry("aggregation", "federation.aggregation")
 
 
 def check(update: Parameters) -> None:

@@ -100,6 +100,9 @@ def find_journal(run_dir: Path) -> Path:
         return journal
     if run_dir == LATEST and not run_dir.exists():
         raise UsageProblem(f"{run_dir}: no run yet; name a run directory, or do a run: fedmeta run SCENARIO")
+    if (run_dir / "study.json").is_file():
+        runs, page = run_dir / "runs", run_dir / "report.html"
+        raise UsageProblem(f"{run_dir}: a study, whose page is {page}; name one of its runs, in {runs}")
     what = "holds no journal.jsonl, so it is no run directory" if run_dir.is_dir() else "no such directory"
     raise UsageProblem(f"{run_dir}: {what}; name the directory that the run was started with")
 

@@ -8,7 +8,7 @@ from protocol.registry import Registry
 
 __all__ = ["ATTACKS", "Attack", "AttackerData"]
 
-ATTACKS: Registry[Attack] = Registry("attack")
+ATTACKS: Registry[Attack] = Registry("attack", "attack.name")
 ATTACKS.register("poisoned_episode")(poisoned_episode)
 ATTACKS.register("poisoned_adaptation")(poisoned_adaptation)
 ATTACKS.register("feature_collision")(feature_collision)

@@ -62,7 +62,7 @@ class Source(ABC):
         """Reads it all. Raises :class:`UsageProblem` that names the file and the remedy."""
 
 
-datasets: Registry[type[Source]] = Registry("dataset")
+datasets: Registry[type[Source]] = Registry("dataset", "task.dataset")
 
 
 def default_data_dir() -> Path:

@@ -7,7 +7,7 @@ from protocol.registry import Registry
 
 __all__ = ["DECISIONS", "Adaptation", "Decision"]
 
-DECISIONS: Registry[type[Decision]] = Registry("decision")
+DECISIONS: Registry[type[Decision]] = Registry("decision", "decision.names")
 DECISIONS.register("linear")(Linear)
 DECISIONS.register("fresh-head")(FreshHead)
 DECISIONS.register("matching")(Matching)

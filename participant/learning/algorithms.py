@@ -32,7 +32,7 @@ class Algorithm(Protocol):
     ) -> None: ...
 
 
-ALGORITHMS: Registry[Algorithm] = Registry("algorithm")
+ALGORITHMS: Registry[Algorithm] = Registry("algorithm", "learning.algorithm")
 
 
 @ALGORITHMS.register("reptile")

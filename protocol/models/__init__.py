@@ -20,7 +20,7 @@ class NetworkFactory(Protocol):
     def __call__(self, *, way: int, channels: int, generator: torch.Generator) -> FewShotNetwork: ...
 
 
-MODELS: Registry[NetworkFactory] = Registry("model")
+MODELS: Registry[NetworkFactory] = Registry("model", "model.name")
 MODELS.register("conv4")(conv4)
 MODELS.register("conv4-pool")(conv4_pool)
 

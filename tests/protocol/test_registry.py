@@ -24,6 +24,8 @@ def test_an_unknown_name_is_answered_with_the_known_ones(rules: Registry[str]) -
     with pytest.raises(UsageProblem) as caught:
         rules.get("mode")
     assert str(caught.value) == "no rule is named 'mode'; there are: mean, median"
+    with pytest.raises(UsageProblem, match=r"^federation\.rule: no rule is named 'mode'"):
+        Registry[str]("rule", "federation.rule").get("mode")
 
 
 def test_an_installed_package_adds_entries(rules: Registry[str], monkeypatch: pytest.MonkeyPatch) -> None:

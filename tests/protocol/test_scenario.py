@@ -187,6 +187,10 @@ def test_a_wrong_value_is_answered_with_every_right_one(text: str, problem: str)
             "federation: min_updates <= selected <= participants must hold, but they are 4, 9, 4",
         ),
         (
+            "[federation]\nnorm_bound = 2.0",
+            'federation: norm_bound does nothing with aggregation "mean"; set aggregation to "norm-bound"',
+        ),
+        (
             "[federation]\nliveness_s = 1.5",
             "federation: liveness_s must be at least twice heartbeat_s (1.0)",
         ),

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 from rich.console import Console
 
-from coordinator.reading.cli import inspect
+from coordinator.reading.cli import find_journal, inspect
 from coordinator.reading.fold import Reading, read_history
 from coordinator.reading.follow import JournalTail, follow
 from coordinator.reading.tables import summary_table
@@ -196,3 +196,9 @@ def test_what_is_not_there_is_said(
 def test_reading_needs_no_torch() -> None:
     code = "import coordinator.reading.cli, sys; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_study_is_not_a_run_and_says_where_its_runs_are(tmp_path: Path) -> None:
+    (tmp_path / "study.json").write_text("{}")
+    with pytest.raises(UsageProblem, match=r"a study, .*report\.html; name one of its runs, in .*runs"):
+        find_journal(tmp_path)
