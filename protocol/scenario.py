@@ -73,7 +73,7 @@ class Federation(Section):
                 f"{self.min_updates}, {self.selected}, {self.participants}"
             )
         if self.norm_bound != "median" and self.aggregation == "mean":
-            raise ValueError('norm_bound does nothing with aggregation "mean"; set aggregation to "norm-bound"')
+            raise ValueError('norm_bound does nothing with aggregation "mean"; set that to "norm-bound"')
         if self.liveness_s < 2 * self.heartbeat_s:
             raise ValueError(f"liveness_s must be at least twice heartbeat_s ({self.heartbeat_s})")
         return self

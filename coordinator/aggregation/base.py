@@ -47,7 +47,9 @@ class Aggregation(Protocol):
         ...
 
 
-AGGREGATIONS: Registry[Callable[[Manifest, Federation], Aggregation]] = Registry("aggregation", "federation.aggregation")
+AGGREGATIONS: Registry[Callable[[Manifest, Federation], Aggregation]] = Registry(
+    "aggregation", "federation.aggregation"
+)
 
 
 def check(update: Parameters) -> None:

@@ -188,7 +188,7 @@ def test_a_wrong_value_is_answered_with_every_right_one(text: str, problem: str)
         ),
         (
             "[federation]\nnorm_bound = 2.0",
-            'federation: norm_bound does nothing with aggregation "mean"; set aggregation to "norm-bound"',
+            'federation: norm_bound does nothing with aggregation "mean"; set that to "norm-bound"',
         ),
         (
             "[federation]\nliveness_s = 1.5",

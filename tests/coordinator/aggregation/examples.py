@@ -14,7 +14,7 @@ EMPTY = Manifest(parameters=())
 
 def rule(name: str, manifest: Manifest = tiny.MANIFEST, **rules: Any) -> Aggregation:
     """The rule of that name, as the daemon makes it; ``rules`` are keys of ``[federation]``."""
-    return AGGREGATIONS.get(name)(manifest, Federation(**rules))
+    return AGGREGATIONS.get(name)(manifest, Federation(aggregation=name, **rules))
 
 
 def vector(*values: float, dtype: DType = "float64") -> Parameters:
