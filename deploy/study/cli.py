@@ -16,7 +16,7 @@ from deploy.study.ledger import Ledger, StudyDirectory, joined
 from deploy.study.plan import Plan, UnknownExperiment, chosen, make_plan
 from deploy.study.runner import Setting, run_plan
 from deploy.study.sizes import SIZES
-from deploy.study.study import Study
+from deploy.study.study import ONE_SEED, Study
 from deploy.study.study_data import look_at
 from protocol.errors import RunFailed, UsageProblem
 
@@ -99,8 +99,11 @@ def reproduce(
         failures = run_plan(plan, ledger, Setting(directory, data_dir, device), console)
         page = _report(directory, experiments)
     study = Study.open(directory.path)
-    for name in experiments:
-        for line in verdict_lines(study.result(name).findings.verdicts):
+    results = [study.result(name) for name in experiments]
+    if results and all(result.has_one_seed for result in results):
+        console.print(ONE_SEED, markup=False, highlight=False, soft_wrap=True)
+    for result in results:
+        for line in verdict_lines(result.findings.verdicts):
             console.print(line, markup=False, highlight=False, soft_wrap=True)
     console.print(f"report: {page}", markup=False, highlight=False, soft_wrap=True)
     if failures:

@@ -19,6 +19,7 @@ from deploy.branch import check_origin, take_along
 from deploy.children import Bell
 from deploy.plan import LocalRun, cast_roles, default_attackers
 from deploy.study.plan import Run
+from deploy.study.sources import note_code
 from deploy.supervise import Supervisor
 from protocol.files import write_whole
 from protocol.scenario import dump_scenario
@@ -108,6 +109,7 @@ def run_federation(
         write_whole(run_dir / "scenario.toml", dump_scenario(run.scenario).encode())
         take_along(states, run_dir / "participants")
         reading, tail = Reading(), JournalTail(run_dir / "journal.jsonl")
+    note_code(run_dir)
     local = LocalRun(
         scenario=run_dir / "scenario.toml", overrides=(), run_dir=run_dir, data_dir=data_dir, device=device,
         roles=roles, parent=os.getpid(), debug=False, origin=origin.path if origin else None,

@@ -25,7 +25,8 @@ from deploy.study.drawing import draw
 from deploy.study.experiments import EXPERIMENTS
 from deploy.study.findings import STATUS_WORDS, Table, Verdict
 from deploy.study.measurements import as_csv
-from deploy.study.study import Result, Study
+from deploy.study.sources import NOT_ON_RECORD, distinct
+from deploy.study.study import ONE_SEED, Result, Study
 from protocol.files import write_whole
 
 INTERVALS = (
@@ -43,10 +44,10 @@ def write_experiment(study: Study, result: Result) -> Path:
     write_whole(folder / "measurements.csv", as_csv(result.measured.rows).encode())
     experiment = EXPERIMENTS[result.experiment]
     blocks: list[Block] = [
+        *_notices(study, [result]),
         Heading("What was run"),
         Facts(facts(study, result)),
         Code("\n".join(commands(study, result.experiment))),
-        *_notices(study, result),
         *_claims(result.findings.verdicts),
     ]
     if result.measured.rows:
@@ -66,7 +67,7 @@ def write_experiment(study: Study, result: Result) -> Path:
 
 def write_overview(study: Study, results: Sequence[Result]) -> Path:
     """``OUTPUT/report.html``: all claims, and each experiment with its main table."""
-    blocks: list[Block] = [Heading("Claims")]
+    blocks: list[Block] = [*_notices(study, results), Heading("Claims")]
     blocks += [
         _verdict(verdict, f"{result.experiment}. ")
         for result in results
@@ -78,13 +79,14 @@ def write_overview(study: Study, results: Sequence[Result]) -> Path:
         blocks += [
             Heading(f"{experiment.name}: {experiment.title}"),
             Paragraph(experiment.question),
-            *_missing(result),
             TableBlock(
                 table.header, table.texts(), caption=f"{table.caption} The whole of {experiment.name}:",
                 files=(f"{result.experiment}/report.html", f"{result.experiment}/measurements.csv"),
             ),
         ]  # fmt: skip
-    blocks += [Heading("How to read it"), Paragraph(INTERVALS), Facts(_common_facts(study))]
+    blocks += [Heading("How to read it"), Paragraph(INTERVALS)]
+    codes = distinct(each for result in results for each in result.codes.values())
+    blocks.append(Facts([*_common_facts(study), ("code", ", ".join(codes) or NOT_ON_RECORD)]))
     names = [result.experiment for result in results]
     blocks.append(Code("\n".join(line for name in names for line in commands(study, name))))
     page = render_page(
@@ -104,6 +106,7 @@ def facts(study: Study, result: Result) -> list[tuple[str, str]]:
         *_common_facts(study),
         ("runs", f"{len(runs) - len(result.missing)} of {len(runs)} federations complete"),
         ("episodes", f"{result.measured.episodes} a measurement"),
+        ("code", ", ".join(distinct(result.codes.values())) or NOT_ON_RECORD),
     ]
 
 
@@ -143,18 +146,39 @@ def footer(study: Study) -> str:
     return f"fedmeta {study.ledger.version}, {made:%Y-%m-%d %H:%M} UTC. All federations ran as processes."
 
 
-def _notices(study: Study, result: Result) -> Iterable[Notice]:
+def code_changed(result: Result) -> str | None:
+    """None where one code made all of an experiment's runs."""
+    codes = distinct(result.codes.values())
+    if len(codes) < 2:
+        return None
+    counts = ", ".join(f"{code} ({sum(code in each for each in result.codes.values())})" for code in codes)
+    return (
+        f"{result.experiment}: not all runs were made by the same code, so differences between them may be "
+        f"the code's. Digests of the code, and how many runs each made: {counts}. For runs of one code "
+        "choose another --output."
+    )
+
+
+def _notices(study: Study, results: Sequence[Result]) -> Iterable[Notice]:
     if study.ledger.size == "quick":
         yield Notice("The small version, for a look: few rounds and few episodes. Not a result.", "warning")
-    if len(study.ledger.seeds) == 1:
-        yield Notice("One seed: no interval over seeds, so no claim can be decided.", "warning")
-    yield from _missing(result)
+    single = [result.experiment for result in results if result.has_one_seed]
+    if single:
+        where = "" if len(single) == len(results) else f"{', '.join(single)}: "
+        yield Notice(where + ONE_SEED, "warning")
+    for result in results:
+        if (changed := code_changed(result)) is not None:
+            yield Notice(changed, "warning")
+        yield from _missing(result)
 
 
 def _missing(result: Result) -> Iterable[Notice]:
     if result.missing:
         reasons = "; ".join(f"{run}: {reason}" for run, reason in result.missing.items())
-        yield Notice(f"{len(result.missing)} runs are missing, the rest is shown. {reasons}", "problem")
+        yield Notice(
+            f"{result.experiment}: {len(result.missing)} runs are missing, the rest is shown. {reasons}",
+            "problem",
+        )
 
 
 def _claims(verdicts: Sequence[Verdict]) -> list[Block]:
@@ -200,9 +224,10 @@ def _runs(study: Study, result: Result) -> TableBlock:
             str(run.scenario.federation.rounds),
             str(run.scenario.federation.participants),
             str(len(run.scenario.attack.rounds)),
+            ", ".join(result.codes.get(run.id, ())),
             result.missing.get(run.id, ""),
         ]
         for run in plan.runs
     ]
-    header = ("run", "goes on from", "last round", "participants", "attack rounds", "missing because")
+    header = ("run", "goes on from", "last round", "participants", "attack rounds", "code", "missing because")
     return TableBlock(header, rows, caption="Its federations, each in runs/ with its scenario", folded=True)

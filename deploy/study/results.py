@@ -7,8 +7,8 @@ from pathlib import Path
 
 from deploy.study.experiments import EXPERIMENTS
 from deploy.study.findings import STATUS_WORDS, Table
-from deploy.study.pages import INTERVALS, commands, facts, versions, write_experiment
-from deploy.study.study import Result, Study
+from deploy.study.pages import INTERVALS, code_changed, commands, facts, versions, write_experiment
+from deploy.study.study import ONE_SEED, Result, Study
 from deploy.study.targets import Target, targets
 from protocol.files import write_whole
 
@@ -33,6 +33,9 @@ def write_results(studies: Sequence[Study], path: Path) -> None:
 
 def _claims(results: Sequence[tuple[Study, list[Result]]]) -> Iterable[str]:
     yield from ("## Claims", "")
+    for study, found in results:
+        if single := [result.experiment for result in found if result.has_one_seed]:
+            yield from (f"**{study.ledger.data.name} ({', '.join(single)}):** {ONE_SEED}", "")
     header = ["claim", *(study.ledger.data.name for study, _ in results)]
     rows: dict[tuple[str, str], dict[int, str]] = {}
     for i, (_, found) in enumerate(results):
@@ -96,6 +99,8 @@ def _study(study: Study, found: Sequence[Result], figures: Path) -> Iterable[str
         if result.missing:
             reasons = "; ".join(f"{run}: {reason}" for run, reason in result.missing.items())
             yield from (f"**{len(result.missing)} runs are missing:** {reasons}", "")
+        if (changed := code_changed(result)) is not None:
+            yield from (f"**Not one code.** {changed}", "")
         if not result.measured.rows:
             continue
         write_experiment(study, result)

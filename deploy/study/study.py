@@ -10,17 +10,29 @@ from deploy.study.ledger import Ledger, StudyDirectory
 from deploy.study.measurements import Measurements, read_measurements
 from deploy.study.plan import Plan, make_plan
 from deploy.study.sizes import SIZES, Size
+from deploy.study.sources import codes_of
 from protocol.errors import UsageProblem
+
+ONE_SEED = (
+    "One seed: no verdicts. It takes two seeds or more to tell how much a number varies, so every claim is "
+    "inconclusive here, whatever its numbers."
+)
 
 
 @dataclass(frozen=True)
 class Result:
-    """One experiment: ``missing``: why runs of it are not there, by id."""
+    """One experiment: ``missing``: why runs of it are not there, by id; ``codes``: digests of the code that
+    made those that are, their pre-training among them, by id."""
 
     experiment: str
     measured: Measurements
     findings: Findings
     missing: dict[str, str]
+    codes: dict[str, tuple[str, ...]]
+
+    @property
+    def has_one_seed(self) -> bool:
+        return len({row.arm.seed for row in self.measured.rows}) == 1
 
 
 @dataclass(frozen=True)
@@ -59,4 +71,8 @@ class Study:
             for arm in arms
             if arm.run not in there
         }
-        return Result(experiment, measured, analyse(experiment, measured, self.size), missing)
+        used = [run for run in plan.runs if run.id in there or any(one.start == run.id for one in plan.runs)]
+        codes = {
+            run.id: codes_of(folder) for run in used if (folder := self.directory.run_dir(run.id)).is_dir()
+        }
+        return Result(experiment, measured, analyse(experiment, measured, self.size), missing, codes)

@@ -1,5 +1,6 @@
 """What a study writes: a page and files for each experiment, an overview, and one page of results."""
 
+import json
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -62,8 +63,60 @@ def test_a_missing_run_and_its_reason_are_on_the_page_with_the_rest(tmp_path: Pa
         study, ledger=study.ledger.model_copy(update={"failures": {"E2-holders-s2": "no <disk>"}})
     )
     page = write_experiment(study, study.result("E2")).read_text()
-    assert "1 runs are missing, the rest is shown. E2-holders-s2: no &lt;disk&gt;" in page
+    assert "E2: 1 runs are missing, the rest is shown. E2-holders-s2: no &lt;disk&gt;" in page
     assert "0.900 ± 0.025" in page  # the other arm, over three seeds
+
+
+def codes(study: Study, **made: str) -> None:
+    """All runs were made by code 1111…, but those that are named by another one; "" leaves it out."""
+    for run_dir in (study.directory.path / "runs").iterdir():
+        if digest := made.get(run_dir.name.replace("-", "_"), "1" * 64):
+            (run_dir / "code.json").write_text(json.dumps({"sha256": digest.split()}))
+
+
+def test_the_code_that_made_the_runs_is_on_the_page(tmp_path: Path) -> None:
+    study = write_study(tmp_path / "study", ["E2"], as_the_paper_says)
+    codes(study)
+    result = study.result("E2")
+    for page in (write_experiment(study, result), write_overview(study, [result])):
+        assert "111111111111" in page.read_text()
+        assert "not all runs were made by the same code" not in page.read_text()
+    text = results_of([study], tmp_path / "docs")
+    assert "- code: 111111111111\n" in text
+    assert "Not one code" not in text
+
+
+@pytest.mark.parametrize(
+    ("made", "counts"),
+    [
+        ({"E2_apart_s2": "2" * 64}, "111111111111 (8), 222222222222 (1)"),
+        ({"pretrain_linear_s1": "2" * 64}, "222222222222 (1), 111111111111 (8)"),
+        ({"E2_apart_s2": f"{'1' * 64} {'2' * 64}"}, "111111111111 (9), 222222222222 (1)"),
+        ({"E2_holders_s3": ""}, "111111111111 (8), not on record (1)"),
+    ],
+    ids=["another", "of a pre-training", "gone on with by another", "from before there was a record"],
+)
+def test_runs_of_more_than_one_code_are_said_to_be(made: dict[str, str], counts: str, tmp_path: Path) -> None:
+    study = write_study(tmp_path / "study", ["E2"], as_the_paper_says)
+    codes(study, **made)
+    result = study.result("E2")
+    says = f"E2: not all runs were made by the same code, .* how many runs each made: {re.escape(counts)}"
+    assert re.search(says, write_experiment(study, result).read_text())
+    assert re.search(says, write_overview(study, [result]).read_text())
+    assert re.search(r"\*\*Not one code\.\*\* " + says, results_of([study], tmp_path / "docs"))
+
+
+def test_pages_of_one_seed_begin_with_that_there_are_no_verdicts(tmp_path: Path) -> None:
+    one = write_study(tmp_path / "one", ["E1"], as_the_paper_says, (1,))
+    more = write_study(tmp_path / "more", ["E1"], as_the_paper_says)
+    for study, there in ((one, True), (more, False)):
+        result = study.result("E1")
+        for page in (write_experiment(study, result), write_overview(study, [result])):
+            before, _, _ = page.read_text().partition("<h2")
+            assert ("One seed: no verdicts." in before) is there
+    text = results_of([one, more], tmp_path / "docs")
+    assert text.count("One seed: no verdicts.") == 1
+    assert text.index("**strokes (E1):** One seed: no verdicts.") < text.index("| claim |")
 
 
 def weak(asked: Asked) -> Values:
