@@ -13,6 +13,7 @@ from coordinator.reading.fold import Reading
 from coordinator.reading.follow import JournalTail
 from coordinator.reading.progress import open_progress
 from coordinator.reading.tables import open_console, summary_table
+from coordinator.reading.views import as_played
 from deploy.branch import check_origin, take_along
 from deploy.checks import check_scenario
 from deploy.children import Bell
@@ -121,7 +122,8 @@ def run(
         roles=roles, parent=os.getpid(), debug=debug, origin=origin.path if origin else None,
     )  # fmt: skip
     console = open_console()
-    with Bell.hung() as bell, open_progress(console, parsed) as progress:
+    played = as_played(parsed, roles)
+    with Bell.hung() as bell, open_progress(console, played) as progress:
         Supervisor(
             local,
             min_updates=parsed.federation.min_updates,
@@ -132,7 +134,7 @@ def run(
         ).supervise(resume=resume is not None)
     history = reading.history()
     console.print()
-    console.print(summary_table(history, parsed, roles) if history.evaluations else "nothing was evaluated")
+    console.print(summary_table(history, played, roles) if history.evaluations else "nothing was evaluated")
     console.print(f"\nrun directory: {target}", soft_wrap=True, markup=False, highlight=False)
 
 

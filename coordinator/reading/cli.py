@@ -25,7 +25,7 @@ from coordinator.reading.tables import (
     rounds_table,
     summary_table,
 )
-from coordinator.reading.views import record_of
+from coordinator.reading.views import as_played, record_of
 from protocol.errors import UsageProblem
 from protocol.scenario import Scenario, load_scenario
 
@@ -110,7 +110,7 @@ def find_journal(run_dir: Path) -> Path:
 def scenario_of(run_dir: Path) -> Scenario | None:
     """The scenario as run; None when the run directory has lost it, which costs the labels only."""
     path = run_dir / "scenario.toml"
-    return load_scenario(path) if path.is_file() else None
+    return as_played(load_scenario(path), roles_of(run_dir)) if path.is_file() else None
 
 
 def roles_of(run_dir: Path) -> dict[str, str]:

@@ -1,10 +1,11 @@
 """What a reader wants to know of a history, computed: nothing here prints."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
 from coordinator.reading.history import Evaluation, Round, RunHistory
+from protocol.scenario import Scenario
 
 TYPICAL_OF = 50
 
@@ -22,6 +23,13 @@ def relative_label(number: int, attacks: Sequence[int]) -> str:
     if number == last:
         return "right after it"
     return f"+{number - last} benign round{'s' if number - last > 1 else ''}"
+
+
+def as_played(scenario: Scenario, roles: Mapping[str, str]) -> Scenario:
+    """Without an attack where it is known that nobody was malicious, whatever the scenario had planned."""
+    if not roles or "malicious" in roles.values():
+        return scenario
+    return scenario.model_copy(update={"attack": scenario.attack.model_copy(update={"rounds": ()})})
 
 
 def phase(number: int, attacks: Sequence[int]) -> str:

@@ -3,7 +3,8 @@
 import pytest
 
 from coordinator.reading.fold import read_history
-from coordinator.reading.views import condensed, phase, record_of, relative_label, seconds_left
+from coordinator.reading.views import as_played, condensed, phase, record_of, relative_label, seconds_left
+from protocol.scenario import parse_scenario
 from tests.coordinator.reading.example import WHOLE_RUN, line, opening, round_lines
 
 
@@ -72,3 +73,10 @@ def test_the_time_left_follows_from_the_rounds_so_far() -> None:
     history = read_history([*opening(), *round_lines(1), *round_lines(2)])
     assert seconds_left(history, 10) == 8 * 1.5
     assert seconds_left(read_history(opening()), 10) is None
+
+
+def test_a_run_in_which_nobody_was_malicious_had_no_attack() -> None:
+    scenario = parse_scenario("[attack]\nrounds = [3]")
+    assert as_played(scenario, {"ann": "benign", "auditor": "auditor"}).attack.rounds == ()
+    assert as_played(scenario, {"ann": "benign", "eve": "malicious"}) is scenario
+    assert as_played(scenario, {}) is scenario  # nobody knows
