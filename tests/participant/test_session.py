@@ -10,6 +10,7 @@ from participant.session import Settings
 from protocol.codec import encode
 from protocol.errors import RunFailed, UsageProblem
 from protocol.messages import (
+    PROTOCOL_VERSION,
     Accepted,
     EvaluationReport,
     Heartbeat,
@@ -209,8 +210,8 @@ def test_what_makes_no_sense_is_ignored(coordinator: ScriptedCoordinator, frames
 def test_another_protocol_version_is_an_end_that_names_both(coordinator: ScriptedCoordinator) -> None:
     with start(coordinator) as session:
         coordinator.expect(Join)
-        coordinator.send(Heartbeat(run=RUN, version=2))
-        with pytest.raises(RunFailed, match=r"version 2.* 1.*install the same version of fedmeta"):
+        coordinator.send(Heartbeat(run=RUN, version=99))
+        with pytest.raises(RunFailed, match=rf"version 99.* {PROTOCOL_VERSION}.*install the same version of fedmeta"):
             session.exit_code()
 
 
