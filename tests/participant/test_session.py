@@ -211,7 +211,8 @@ def test_another_protocol_version_is_an_end_that_names_both(coordinator: Scripte
     with start(coordinator) as session:
         coordinator.expect(Join)
         coordinator.send(Heartbeat(run=RUN, version=99))
-        with pytest.raises(RunFailed, match=rf"version 99.* {PROTOCOL_VERSION}.*install the same version of fedmeta"):
+        named = rf"version 99.* {PROTOCOL_VERSION}.*install the same version of fedmeta"
+        with pytest.raises(RunFailed, match=named):
             session.exit_code()
 
 
