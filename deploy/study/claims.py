@@ -5,31 +5,16 @@ direction. It is not supported when the whole interval misses the bound, and inc
 gives no interval, so it is always inconclusive.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-
 from deploy.study.findings import Criterion, Status, Verdict
-from deploy.study.gain import SHARING, gain_of, kept_of
 from deploy.study.measurements import BEFORE, Measurements, Pick, When, main, train
-from deploy.study.statistics import Estimate, Ratio, estimate, paired
+from deploy.study.statistics import Estimate, estimate, paired
 
 RISE = 0.3  # a backdoor took: attack-train backdoor accuracy this much above before the attack
 LARGE = 0.3  # a defence greatly reduces it
 LITTLE = 0.02  # of main-task accuracy: little
 AT_MOST_LOST = 0.05  # and no interval that reaches further down
-RESISTS = 0.10  # a defence holds: at most so much above before the attack
-HALF = 0.5  # of the gain of federating, kept
-WORTH = 0.05  # main-task accuracy that federating gains over training alone, where there is something to keep
 
 NOTHING = "nothing measured"
-
-
-def best_of(configurations: int) -> str:
-    """What is to be said of the best one: it was not known before."""
-    return f"best of {configurations} configurations, chosen on these measurements"
-
-
-_BETTER: tuple[Status, ...] = ("contradicted", "open", "supported")
 
 LINEAR_ONCE = Pick("E1", "linear")
 
@@ -62,7 +47,8 @@ def _found(found: Estimate) -> str:
     return f"{found} over {found.seeds} seeds" if found.seeds > 1 else f"{found} in one seed, so no interval"
 
 
-def _mean(values: dict[int, float]) -> Estimate | None:
+def mean_of(values: dict[int, float]) -> Estimate | None:
+    """None where no seed has it."""
     return estimate([*values.values()]) if values else None
 
 
@@ -76,7 +62,7 @@ def c1(measured: Measurements) -> Verdict:
         "very successful.",
         (
             at_least(
-                _mean(measured.rise(LINEAR_ONCE, 0, train)), RISE, 0.0,
+                mean_of(measured.rise(LINEAR_ONCE, 0, train)), RISE, 0.0,
                 f"right after one attack and 50 adaptation steps, attack-train backdoor accuracy is at least "
                 f"{RISE:.2f} above before the attack, its interval above 0",
             ),
@@ -96,7 +82,7 @@ def c1_in_support(measured: Measurements) -> Verdict:
         "The same where the user's support set holds the backdoor class under its right label.",
         (
             at_least(
-                _mean(measured.rise(held, 0, train)), RISE, 0.0,
+                mean_of(measured.rise(held, 0, train)), RISE, 0.0,
                 f"right after one attack and 50 adaptation steps, attack-train backdoor accuracy is at least "
                 f"{RISE:.2f} above before the attack, its interval above 0",
             ),
@@ -112,7 +98,7 @@ def c2(measured: Measurements, rounds: int) -> tuple[Verdict, Verdict]:
     )
 
     def criterion(arm: str) -> Criterion:
-        return at_least(_mean(measured.rise(Pick(arm, "linear"), rounds, train)), RISE, 0.0, text)
+        return at_least(mean_of(measured.rise(Pick(arm, "linear"), rounds, train)), RISE, 0.0, text)
 
     return (
         Verdict("C2", "The backdoor persists after additional benign training.", (criterion("E2-apart"),)),
@@ -152,7 +138,7 @@ def _reduction(measured: Measurements, defended: Pick, when: int, what: str) -> 
         "over seeds, the interval above 0"
     )
     one, other = measured.rise(UNDEFENDED, when, train), measured.rise(defended, when, train)
-    undefended = _mean(one)
+    undefended = mean_of(one)
     if undefended is not None and undefended.mean < RISE:
         found = f"undefended it rose by {undefended} only, under {RISE:.2f}: there is nothing to reduce"
         return Criterion(text, "open", found)
@@ -184,117 +170,3 @@ def main_difference(measured: Measurements, defended: Pick, when: When) -> Estim
     one = measured.by_seed(defended, when, main)
     other = measured.by_seed(UNDEFENDED, when, main)
     return paired(one, other) if one.keys() & other.keys() else None
-
-
-def f_adaptive(measured: Measurements, patient: str) -> tuple[Verdict, ...]:
-    """From E6, findings of our own; ``patient``: the arm of the patient attacker under the norm bound."""
-    bare = Pick("matching-adaptive-mean", "matching")
-    bound = Pick("matching-adaptive-norm-bound", "matching")
-    rise = (
-        f"right after one adaptive attack, attack-train backdoor accuracy is at least {RISE:.2f} above "
-        "before it, its interval above 0"
-    )
-    holds = (
-        f"right after one adaptive attack, attack-train backdoor accuracy is at most {RESISTS:.2f} above "
-        f"before it, its interval under {RISE:.2f}"
-    )
-    return (
-        Verdict(
-            "F1",
-            "Our own: an attacker who knows the matching defence breaks it.",
-            (at_least(_mean(measured.rise(bare, 0, train)), RISE, 0.0, rise),),
-        ),
-        Verdict(
-            "F2",
-            "Our own: bounding each update's norm to the round's median stops that one-shot attack.",
-            (at_most(_mean(measured.rise(bound, 0, train)), RESISTS, RISE, holds),),
-        ),
-        Verdict(
-            "F3",
-            "Our own: a patient attacker gets through the norm bound.",
-            (
-                at_least(
-                    _mean(measured.rise(Pick(patient, "matching"), 0, train)), RISE, 0.0,
-                    f"after the last of its rounds, attack-train backdoor accuracy is at least {RISE:.2f} "
-                    "above before the first, its interval above 0",
-                ),
-            ),
-        ),
-    )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """An arm of E7 that may be the best: ``rises`` of attack-train backdoor accuracy right after the attack
-    and in the end."""
-
-    arm: str
-    rises: tuple[Estimate, Estimate]
-    kept: Ratio
-
-    @property
-    def margin(self) -> float:
-        """How far it clears the bound that it clears least."""
-        return min(self.kept.value - HALF, *(RESISTS - rise.mean for rise in self.rises))
-
-
-def sharing_candidates(measured: Measurements, arms: Iterable[str], rounds: int) -> list[Candidate]:
-    """Those of which everything was measured, where there is a gain to keep."""
-    found = []
-    for arm in arms:
-        pick = Pick(arm, "matching")
-        after, later = (_mean(measured.rise(pick, when, train)) for when in (0, rounds))
-        kept = kept_of(measured, pick, rounds, SHARING)
-        if after is not None and later is not None and kept is not None:
-            found.append(Candidate(arm, (after, later), kept))
-    return found
-
-
-def f_sharing(measured: Measurements, arms: tuple[str, ...], rounds: int) -> Verdict:
-    """From E7: whether one of ``arms`` resists the transferring attacker and keeps half of the gain.
-
-    Decided for the arm that comes closest, so that it is contradicted only where each arm is; among those
-    that come as close, for the best by the smallest of how far it clears each bound."""
-    worth = at_least(
-        gain_of(measured, rounds, SHARING), WORTH, 0.0,
-        f"full sharing gains at least {WORTH:.2f} main-task accuracy over training alone, its interval "
-        "above 0",
-    )  # fmt: skip
-    claim = (
-        "Our own: sharing less, or bounding what is shared, resists even one attack by somebody who knows it "
-        "and keeps at least half of what federating gains over training alone."
-    )
-    candidates = sharing_candidates(measured, arms, rounds)
-    found: list[tuple[int, float, tuple[Criterion, ...]]] = []
-    for candidate in candidates:
-        name = f"{candidate.arm} ({best_of(len(candidates))})"
-        criteria = (
-            *(
-                at_most(
-                    rise, RESISTS, RISE,
-                    f"{name}, {moment}: attack-train backdoor accuracy is at most {RESISTS:.2f} above "
-                    f"before the attack, its interval under {RISE:.2f}",
-                )
-                for rise, moment in zip(
-                    candidate.rises, ("right after", f"after {rounds} benign rounds"), strict=True
-                )
-            ),
-            _kept(name, candidate.kept),
-        )  # fmt: skip
-        found.append((_BETTER.index(Verdict("", "", criteria).status), candidate.margin, criteria))
-    if not found:
-        text = "one of them resists and keeps half of the gain"
-        return Verdict("F4", claim, (worth, Criterion(text, "open", f"{NOTHING}, or there is no gain")))
-    *_, best = max(found, key=lambda one: one[:2])
-    return Verdict("F4", claim, (worth, *best))
-
-
-def _kept(name: str, kept: Ratio) -> Criterion:
-    status: Status = "open"
-    if kept.low is not None and kept.value >= HALF and kept.low > 0:
-        status = "supported"
-    elif kept.high is not None and kept.high < HALF:
-        status = "contradicted"
-    return Criterion(
-        f"{name}: at least {HALF:.2f} of the gain is kept, its interval above 0", status, str(kept)
-    )

@@ -3,15 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from deploy.study.claims import (
-    HALF,
-    RESISTS,
-    UNDEFENDED,
-    WORTH,
-    best_of,
-    main_difference,
-    sharing_candidates,
-)
+from deploy.study.claims import UNDEFENDED, main_difference
 from deploy.study.gain import SHARING, gain_of
 from deploy.study.measurements import (
     BEFORE,
@@ -22,6 +14,7 @@ from deploy.study.measurements import (
     train,
     validation,
 )
+from deploy.study.own_claims import HALF, RESISTS, WORTH, best_of, sharing_candidates
 from deploy.study.statistics import Estimate, estimate
 from deploy.study.study import Result, Study
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from deploy.study import claims
+from deploy.study import own_claims
 from deploy.study.analyses.pieces import (
     BENIGN_ROUNDS,
     LIFESPANS,
@@ -54,7 +54,7 @@ def _e6(measured: Measurements, size: Size) -> Findings:
                 ),
             ),
         ),
-        verdicts=claims.f_adaptive(measured, PATIENT),
+        verdicts=own_claims.f_adaptive(measured, PATIENT),
         notes=(
             "Findings of our own: the paper's abstract does not speak of an attacker who knows the defence.",
             "The gain is that of the unattacked matching federation over each participant training alone, "

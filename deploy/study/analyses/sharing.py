@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from deploy.study import claims
+from deploy.study import own_claims
 from deploy.study.analyses.pieces import analysis_of, before_after, headings, rows_of, series_of
 from deploy.study.findings import Figure, Findings, Panel, Point, Series, Table, Trail
 from deploy.study.gain import SHARING, kept_of
@@ -50,7 +50,7 @@ def _e7(measured: Measurements, size: Size) -> Findings:
                 ),
             ),
         ),
-        verdicts=(claims.f_sharing(measured, attacked, end),),
+        verdicts=(own_claims.f_sharing(measured, attacked, end),),
         notes=(
             "A finding of our own. Each benign participant measures with its own private part; the mean "
             "over them is one value a seed.",
