@@ -11,8 +11,8 @@ from deploy.checks import check_scenario
 from deploy.study.experiments import EXPERIMENTS
 from deploy.study.federation import is_complete
 from deploy.study.federations import shortage
-from deploy.study.findings import verdict_lines
-from deploy.study.ledger import Ledger, StudyDirectory, joined
+from deploy.study.findings import counted, verdict_lines
+from deploy.study.ledger import Ledger, StudyDirectory, default_output, joined
 from deploy.study.plan import Plan, UnknownExperiment, chosen, make_plan
 from deploy.study.runner import Setting, run_plan
 from deploy.study.sizes import SIZES
@@ -20,7 +20,6 @@ from deploy.study.study import ONE_SEED, Study
 from deploy.study.study_data import look_at
 from protocol.errors import RunFailed, UsageProblem
 
-STUDIES = Path("studies")
 RESULTS = "results"
 _EXPERIMENTS = "\n".join(f"  {e.name}  {e.title}" for e in EXPERIMENTS.values())
 
@@ -28,14 +27,14 @@ _EXPERIMENTS = "\n".join(f"  {e.name}  {e.title}" for e in EXPERIMENTS.values())
 @click.command(
     help=f"""Run an experiment's federations and write what they say: E1 … E7, or all.
 
-    \b
+\b
 {_EXPERIMENTS}
 
-    What is complete is not run again; what was interrupted goes on. The reports are in OUTPUT/report.html
-    and OUTPUT/E1/report.html ….
+What is complete is not run again; what was interrupted goes on. The reports are in OUTPUT/report.html
+and OUTPUT/E1/report.html ….
 
-    fedmeta reproduce results STUDY... --write docs/RESULTS.md puts what finished studies found into one page.
-    """,
+fedmeta reproduce results STUDY... --write docs/RESULTS.md puts what finished studies found into one page.
+""",
 )
 @click.argument("what", nargs=-1, metavar="EXPERIMENT...")
 @click.option(
@@ -79,7 +78,7 @@ def reproduce(
         raise UsageProblem("--write is of: fedmeta reproduce results STUDY... --write FILE")
     experiments = _chosen(what)
     size = SIZES["quick" if quick else "published"]
-    directory = StudyDirectory(output or STUDIES / (f"{dataset}-quick" if quick else dataset))
+    directory = StudyDirectory(output or default_output(dataset, size.name))
     record = look_at(dataset, data_dir)
     wanted = Ledger(
         version=version("fedmeta"),
@@ -108,12 +107,14 @@ def reproduce(
     console.print(f"report: {page}", markup=False, highlight=False, soft_wrap=True)
     if failures:
         first, reason = next(iter(failures.items()))
-        raise RunFailed(f"{len(failures)} of {len(plan.runs)} runs failed, for instance {first}: {reason}")
+        raise RunFailed(
+            f"{len(failures)} of {counted(len(plan.runs))} failed, for instance {first}: {reason}"
+        )
 
 
 def _chosen(what: Sequence[str]) -> tuple[str, ...]:
     try:
-        return chosen(what or ("",))
+        return chosen(what)
     except UnknownExperiment:
         click.echo(f"The experiments:\n{_EXPERIMENTS}\n  all each of them", err=True)
         raise
@@ -150,6 +151,9 @@ def _write_results(studies: Sequence[str], write: Path | None) -> None:
     from deploy.study.results import write_results
 
     if not studies or write is None:
-        raise UsageProblem("write: fedmeta reproduce results STUDY... --write docs/RESULTS.md")
+        raise UsageProblem(
+            "results needs studies and a file, as in: "
+            "fedmeta reproduce results studies/strokes --write docs/RESULTS.md"
+        )
     write_results([Study.open(Path(study)) for study in studies], write)
     click.echo(write)

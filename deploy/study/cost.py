@@ -73,10 +73,16 @@ def _episode_s(decision: str, steps: int) -> float:
     return FORWARD_S + (0.0 if decision == "matching" else steps * STEP_S)
 
 
+PRIOR = 0.1  # of a plan's predicted cost: once so much is measured, it counts as much as the prediction does
+
+
 @dataclass
 class Estimator:
-    """Corrects predictions by what finished runs took."""
+    """Corrects predictions by what was measured, by how much that is: a first short run says little.
 
+    ``prior``: predicted seconds that count as measured to have taken as long."""
+
+    prior: float
     predicted: float = 0.0
     measured: float = 0.0
 
@@ -84,6 +90,8 @@ class Estimator:
         self.predicted += predicted
         self.measured += measured
 
-    def left(self, predicted: float) -> float:
-        """Seconds for what is predicted to take so long."""
-        return predicted * (self.measured / self.predicted if self.predicted > 0 else 1.0)
+    def left(self, predicted: float, running: tuple[float, float] = (0.0, 0.0)) -> float:
+        """Seconds for what is predicted to take so long; ``running``: predicted and measured seconds of a
+        run that is not over."""
+        weight = self.prior + self.predicted + running[0]
+        return predicted * ((self.prior + self.measured + running[1]) / weight if weight > 0 else 1.0)

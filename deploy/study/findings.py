@@ -146,6 +146,11 @@ class Findings:
     notes: tuple[str, ...] = field(default=())
 
 
+def counted(runs: int) -> str:
+    """For people."""
+    return "1 run" if runs == 1 else f"{runs} runs"
+
+
 def verdict_lines(verdicts: Sequence[Verdict]) -> list[str]:
     """For a terminal: each claim with its criteria."""
     return [

@@ -18,6 +18,13 @@ from protocol.errors import UsageProblem
 from protocol.files import write_whole
 from protocol.scenario import load_scenario
 
+STUDIES = Path("studies")
+
+
+def default_output(dataset: str, size: SizeName) -> Path:
+    """Where a study is kept if nothing else is said, from the working directory."""
+    return STUDIES / (f"{dataset}-quick" if size == "quick" else dataset)
+
 
 class DataRecord(BaseModel):
     """``digest``: of the class names and how many images each has."""
@@ -83,7 +90,9 @@ class StudyDirectory:
         except FileNotFoundError:
             return None
         except (ValidationError, OSError) as error:
-            raise UsageProblem(f"{self.ledger}: cannot be read; choose another --output") from error
+            raise UsageProblem(
+                f"{self.ledger}: cannot be read: {_why(error)}; choose another --output"
+            ) from error
 
     def write(self, ledger: Ledger) -> None:
         write_whole(self.ledger, (ledger.model_dump_json(indent=2) + "\n").encode())
@@ -97,7 +106,11 @@ class StudyDirectory:
         path = self.run_dir(run.id) / "scenario.toml"
         if not path.is_file():
             return
-        key = first_difference(load_scenario(path), run.scenario)
+        try:
+            there = load_scenario(path)
+        except UsageProblem as error:
+            raise UsageProblem(f"{error}; choose another --output, or delete {path.parent}") from error
+        key = first_difference(there, run.scenario)
         if key is not None:
             raise UsageProblem(
                 f"{path.parent}: was run with another {key}; choose another --output, or delete that "
@@ -126,6 +139,15 @@ def joined(there: Ledger | None, wanted: Ledger, output: Path) -> Ledger:
             "failures": there.failures,
         }
     )
+
+
+def _why(error: ValidationError | OSError) -> str:
+    """What is wrong with a ledger, by its first problem."""
+    if isinstance(error, OSError):
+        return error.strerror or str(error)
+    first = error.errors(include_url=False)[0]
+    key = ".".join(str(part) for part in first["loc"])
+    return f"{key}: {first['msg']}" if key else first["msg"]
 
 
 def _described(data: DataRecord) -> str:

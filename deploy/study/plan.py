@@ -55,7 +55,11 @@ class UnknownExperiment(UsageProblem):
 
 def chosen(names: Sequence[str]) -> tuple[str, ...]:
     """The experiments of these names, in their own order; ``all`` is each. Raises
-    :class:`UnknownExperiment`."""
+    :class:`UnknownExperiment`, and :class:`UsageProblem` for ``all`` together with names."""
+    if not names:
+        raise UnknownExperiment("name an experiment: E1 to E7, or all")
+    if len({name.lower() for name in names}) > 1 and ALL in (name.lower() for name in names):
+        raise UsageProblem(f"{' '.join(names)}: all is every experiment; name either all, or experiments")
     known = {name.lower(): name for name in EXPERIMENTS}
     wanted: set[str] = set()
     for name in names:

@@ -11,10 +11,10 @@ from coordinator.reading.events import Event, RoundCompleted
 from coordinator.reading.fold import Reading
 from coordinator.reading.tables import duration
 from deploy.study.cost import Cost, Estimator
+from deploy.study.findings import counted
 from protocol.scenario import Scenario
 
 PLAIN_EVERY_S = 30.0
-TELLING_S = 20.0  # predicted seconds of a first run after which its own pace says something
 
 
 class StudyProgress:
@@ -29,6 +29,7 @@ class StudyProgress:
         self._over = 0
         self._bar: tuple[Progress, int] | None = None
         self._next_line = time.monotonic() + PLAIN_EVERY_S
+        self._said: tuple[str, str, float] | None = None
 
     @contextmanager
     def shown(self) -> Iterator[None]:
@@ -47,14 +48,13 @@ class StudyProgress:
         """``predicted_done``: of this run, all of it; ``predicted_here``: of it, what was done since this
         study began, in ``took`` seconds."""
         done = min(self._total, self._behind + predicted_done)
-        left = self._estimator.left(self._total - done)
-        if self._estimator.predicted == 0 and predicted_here > TELLING_S:
-            left *= took / predicted_here
+        left = self._estimator.left(self._total - done, (predicted_here, took))
         text = f"{run_id}: {what}, about {duration(left)} left"
         if self._bar:
             bars, task = self._bar
             bars.update(bars.task_ids[task], completed=done, description=text)
-        elif time.monotonic() >= self._next_line:
+        elif time.monotonic() >= self._next_line and self._said != (run_id, what, done):
+            self._said = run_id, what, done
             self._next_line = time.monotonic() + PLAIN_EVERY_S
             self.note(f"{done / self._total:.0%} {text}" if self._total else text)
 
@@ -66,7 +66,7 @@ class StudyProgress:
         left = duration(self._estimator.left(max(0.0, self._total - self._behind)))
         self.note(
             f"{run_id}: {outcome}, {duration(took)} "
-            f"({self._over} of {len(self._costs)} runs, about {left} left)"
+            f"({self._over} of {counted(len(self._costs))}, about {left} left)"
         )
 
     def note(self, line: str) -> None:
@@ -88,6 +88,7 @@ class RunProgress:
         self._cost = cost
         self._round = first_round
         self._began = time.monotonic()
+        self._moved = self._began, 0.0  # when something was last done, and what then lay behind
         self._had: float | None = None  # predicted seconds that lay behind when it was taken up
 
     def update(self, events: Sequence[Event], reading: Reading) -> None:
@@ -95,13 +96,17 @@ class RunProgress:
             completed = [number for number, one in reading.rounds.items() if one.completion]
             self._round = max(completed, default=self._first)
             self._had = 0.0 if not events and self._round == self._first else self._done(reading)
+            self._moved = self._began, self._had
         for event in events:
             if isinstance(event, RoundCompleted):
                 self._round = event.round
         last = self._scenario.federation.rounds
         what = f"round {self._round} of {last}" if self._round < last else "the last measurements"
         done = self._done(reading)
-        self._study.show(self._id, what, done, done - self._had, time.monotonic() - self._began)
+        # Up to when something was done: what is in progress is not yet known to be slow.
+        if done != self._moved[1]:
+            self._moved = time.monotonic(), done
+        self._study.show(self._id, what, done, done - self._had, self._moved[0] - self._began)
 
     def note(self, line: str) -> None:
         """What the launcher says of a single process is not the study's to tell."""

@@ -8,8 +8,9 @@ from pathlib import Path
 from rich.console import Console
 
 from deploy.children import Bell
-from deploy.study.cost import Cost, Estimator, cost_of
+from deploy.study.cost import PRIOR, Cost, Estimator, cost_of
 from deploy.study.federation import is_complete, run_federation, seconds_of
+from deploy.study.findings import counted
 from deploy.study.ledger import Ledger, StudyDirectory
 from deploy.study.plan import Plan, Run
 from deploy.study.progress import StudyProgress
@@ -34,7 +35,7 @@ def run_plan(plan: Plan, ledger: Ledger, setting: Setting, console: Console) -> 
     directory = setting.directory
     costs = {run.id: cost_of(run.scenario, first_round(plan, run)) for run in plan.runs}
     complete = {run.id for run in plan.runs if is_complete(directory.run_dir(run.id))}
-    estimator = Estimator()
+    estimator = Estimator(PRIOR * sum(cost.total for cost in costs.values()))
     for run_id in complete:
         if (seconds := seconds_of(directory.run_dir(run_id))) is not None:
             estimator.finished(costs[run_id].total, seconds)
@@ -90,7 +91,8 @@ def _start_failed(run: Run, failures: Mapping[str, str]) -> str | None:
 
 
 def _how_to_go_on(done: int, plan: Plan) -> str:
-    return f"interrupted with {done} of {len(plan.runs)} runs complete; the same command goes on from there"
+    there = f"{done} of {counted(len(plan.runs))}"
+    return f"interrupted with {there} complete; the same command goes on from there"
 
 
 def _announce(
@@ -104,8 +106,8 @@ def _announce(
         progress.note(f"all {len(complete)} runs are complete")
         return
     minutes = estimator.left(sum(costs[run.id].total for run in left)) / 60
-    there = f", {len(complete)} are complete already" if complete else ""
-    progress.note(f"{len(left)} runs to do{there}; about {max(1, round(minutes))} min on 2 cores")
+    there = f", {len(complete)} complete already" if complete else ""
+    progress.note(f"{counted(len(left))} to do{there}; about {max(1, round(minutes))} min on 2 cores")
 
 
 def now() -> str:

@@ -1,6 +1,7 @@
 """`fedmeta reproduce` as a person meets it: what is wrong is said in a line, before anything starts."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -26,15 +27,21 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-@pytest.mark.parametrize("names", [("E9",), ()])
-def test_an_experiment_that_does_not_exist_gets_the_list(
-    names: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("names", "says"),
+    [
+        (("E9",), "no experiment is named 'E9'; name E1 to E7, or all"),
+        ((), "fedmeta: name an experiment: E1 to E7, or all"),
+    ],
+)
+def test_who_names_no_experiment_gets_the_list(
+    names: tuple[str, ...], says: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     code, errors, _ = reproduce(capsys, *names)
     assert code == 2
     for n, line in enumerate(errors[1:8], start=1):
         assert line.startswith(f"  E{n}  ")
-    assert errors[-1].endswith("name E1 to E7, or all")
+    assert errors[-1].endswith(says)
     assert not Path("studies").exists()
 
 
@@ -42,9 +49,10 @@ def test_an_experiment_that_does_not_exist_gets_the_list(
     ("arguments", "says"),
     [
         (("E1", "--dataset", "nothing"), "no dataset is named 'nothing'"),
+        (("E1", "all"), "E1 all: all is every experiment; name either all, or experiments"),
         (("E1", "--seeds", "0"), "0 is not in the range x>=1"),
         (("E1", "--write", "x.md"), "--write is of: fedmeta reproduce results"),
-        (("results", "somewhere"), "write: fedmeta reproduce results STUDY... --write docs/RESULTS.md"),
+        (("results", "somewhere"), "fedmeta: results needs studies and a file, as in: fedmeta"),
         (("results", "somewhere", "--write", "x.md"), "somewhere: holds no study"),
     ],
 )
@@ -105,3 +113,4 @@ def test_help_does_not_wait_for_torch_or_matplotlib() -> None:
     )
     assert answer.stdout.splitlines()[-1] == "[]"
     assert "E7  Sharing depth" in answer.stdout
+    assert not re.search(r"\S {2,}and OUTPUT", answer.stdout)

@@ -61,9 +61,27 @@ def test_a_ledger_is_read_back_and_something_else_in_its_place_is_refused(tmp_pa
     assert directory.read() is None
     directory.write(LEDGER)
     assert directory.read() == LEDGER
-    directory.ledger.write_text("[]")
-    with pytest.raises(UsageProblem, match=r"study\.json: cannot be read; choose another --output"):
-        directory.read()
+    for text, reason in (
+        ("[]", "Input should be an object; "),
+        ('{"version": 1}', "version: Input should be a valid string; "),
+        ("{", "Invalid JSON: "),
+    ):
+        directory.ledger.write_text(text)
+        with pytest.raises(UsageProblem) as problem:
+            directory.read()
+        assert f"study.json: cannot be read: {reason}" in str(problem.value)
+        assert str(problem.value).endswith("; choose another --output")
+
+
+def test_a_run_whose_scenario_is_broken_is_refused_with_the_way_out(tmp_path: Path) -> None:
+    directory, plan = StudyDirectory(tmp_path), plan_of(["E1"], (1,))
+    run_dir = directory.run_dir("E1-s1")
+    run_dir.mkdir(parents=True)
+    (run_dir / "scenario.toml").write_text("[federation")
+    with pytest.raises(UsageProblem) as problem:
+        directory.check_runs(plan)
+    assert "scenario.toml: not TOML" in str(problem.value)
+    assert str(problem.value).endswith(f"; choose another --output, or delete {run_dir}")
 
 
 def test_two_studies_at_once_do_not_share_a_directory(tmp_path: Path) -> None:

@@ -115,16 +115,25 @@ def test_progress_counts_rounds_attacks_and_evaluated_rounds(monkeypatch: pytest
     assert cost.done(0, 0, 0) == 0
     monkeypatch.setattr("deploy.study.progress.PLAIN_EVERY_S", 0.0)
     output = io.StringIO()
-    progress = StudyProgress(Console(file=output, width=200), {run.id: cost}, Estimator())
+    progress = StudyProgress(Console(file=output, width=200), {run.id: cost}, Estimator(prior=1))
     watcher = progress.begin(run.id, run.scenario, 300)
     reading = Reading()
     watcher.update([event for line in WHOLE_RUN if (event := reading.feed(line))], reading)
     assert "E2-apart-s1: round 3 of 351, about" in output.getvalue()
+    watcher.update([], reading)  # nothing is new, and nothing is said again
+    assert len(output.getvalue().splitlines()) == 1
 
 
 def test_an_estimate_is_corrected_by_what_finished_runs_took() -> None:
-    estimator = Estimator()
+    estimator = Estimator(prior=40)
     assert estimator.left(10) == 10
     estimator.finished(predicted=20, measured=40)
-    estimator.finished(predicted=20, measured=20)
-    assert estimator.left(10) == 15
+    estimator.finished(predicted=20, measured=60)
+    assert estimator.left(10) == pytest.approx(10 * 140 / 80)
+    assert estimator.left(10, running=(20, 0)) == pytest.approx(10 * 140 / 100)
+
+
+def test_one_short_run_does_not_change_an_estimate_by_much() -> None:
+    estimator = Estimator(prior=1000)
+    estimator.finished(predicted=10, measured=100)
+    assert 1000 < estimator.left(1000) < 1100
