@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import platform
+import shlex
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
@@ -23,7 +24,8 @@ from coordinator.reading.report.page import Verdict as VerdictBlock
 from coordinator.reading.report.style import inline_svg, save_figure
 from deploy.study.drawing import draw
 from deploy.study.experiments import EXPERIMENTS
-from deploy.study.findings import STATUS_WORDS, Table, Verdict
+from deploy.study.findings import STATUS_WORDS, Table, Verdict, counted
+from deploy.study.ledger import default_output
 from deploy.study.measurements import as_csv
 from deploy.study.sources import NOT_ON_RECORD, distinct
 from deploy.study.study import ONE_SEED, Result, Study
@@ -86,7 +88,7 @@ def write_overview(study: Study, results: Sequence[Result]) -> Path:
         ]  # fmt: skip
     blocks += [Heading("How to read it"), Paragraph(INTERVALS)]
     codes = distinct(each for result in results for each in result.codes.values())
-    blocks.append(Facts([*_common_facts(study), ("code", ", ".join(codes) or NOT_ON_RECORD)]))
+    blocks.append(Facts([*_common_facts(study, results), ("code", ", ".join(codes) or NOT_ON_RECORD)]))
     names = [result.experiment for result in results]
     blocks.append(Code("\n".join(line for name in names for line in commands(study, name))))
     page = render_page(
@@ -103,27 +105,38 @@ def facts(study: Study, result: Result) -> list[tuple[str, str]]:
     """What an experiment was run on."""
     runs = {arm.run for arm in study.plan([result.experiment]).arms}
     return [
-        *_common_facts(study),
-        ("runs", f"{len(runs) - len(result.missing)} of {len(runs)} federations complete"),
+        *_common_facts(study, [result]),
+        ("runs", f"{len(runs - result.missing.keys())} of {len(runs)} federations complete"),
         ("episodes", f"{result.measured.episodes} a measurement"),
         ("code", ", ".join(distinct(result.codes.values())) or NOT_ON_RECORD),
     ]
 
 
-def _common_facts(study: Study) -> list[tuple[str, str]]:
-    ledger, size = study.ledger, study.size
+def _common_facts(study: Study, results: Sequence[Result]) -> list[tuple[str, str]]:
+    ledger = study.ledger
     data = ledger.data
     return [
         ("data", f"{data.name}, {data.classes} classes (digest {data.digest[:12]})"),
-        (
-            "size",
-            f"{size.name}: {size.pretraining} rounds of pre-training, {size.matching_pretraining} by the "
-            f"matching loss, {size.many_pretraining} in E7",
-        ),
+        ("size", f"{ledger.size}: {_pretrainings(study, results)}"),
         ("seeds", ", ".join(str(seed) for seed in ledger.seeds)),
         ("task", "5-way 5-shot; not transductive"),
         ("versions", versions()),
     ]
+
+
+def _pretrainings(study: Study, results: Sequence[Result]) -> str:
+    """How long those are that these experiments start from."""
+    plan = study.plan([result.experiment for result in results])
+    starts = {run.start for run in plan.runs}
+    rounds: dict[str, int] = {}
+    for run in plan.runs:
+        if run.id in starts:
+            scenario = run.scenario
+            many = " of many participants" if run.id.startswith("pretrain-depth-") else ""
+            kind = "linear head" if scenario.learning.algorithm == "reptile" else "matching loss"
+            rounds[f"({kind}{many})"] = scenario.federation.rounds
+    each = [f"{number} rounds of pre-training {kind}" for kind, number in rounds.items()]
+    return ", ".join(each) or "no pre-training"
 
 
 def versions() -> str:
@@ -132,13 +145,17 @@ def versions() -> str:
     return ", ".join([*libraries, f"Python {sys.version.split()[0]}", platform.machine()])
 
 
-def commands(study: Study, experiment: str) -> list[str]:
-    """The commands that make this again."""
+def commands(study: Study, experiment: str, *, elsewhere: bool = False) -> list[str]:
+    """The commands that make this again; ``elsewhere``: without a path that is of this machine only."""
     ledger = study.ledger
     data = "" if ledger.data.name == "strokes" else f" --dataset {ledger.data.name} --data-dir DATA_DIR"
     quick = " --quick" if ledger.size == "quick" else ""
     seeds = f" --seeds {max(ledger.seeds)}"
-    return [f"fedmeta reproduce {experiment}{data}{seeds}{quick} --output {study.directory.path.name}"]
+    path = study.directory.path
+    usual = default_output(ledger.data.name, ledger.size)
+    left_out = path.resolve() == usual.resolve() or (elsewhere and path.is_absolute())
+    output = "" if left_out else f" --output {shlex.quote(str(path))}"
+    return [f"fedmeta reproduce {experiment}{data}{seeds}{quick}{output}"]
 
 
 def footer(study: Study) -> str:
@@ -172,11 +189,15 @@ def _notices(study: Study, results: Sequence[Result]) -> Iterable[Notice]:
         yield from _missing(result)
 
 
+def are_missing(result: Result) -> str:
+    return f"{counted(len(result.missing))} {'is' if len(result.missing) == 1 else 'are'} missing"
+
+
 def _missing(result: Result) -> Iterable[Notice]:
     if result.missing:
         reasons = "; ".join(f"{run}: {reason}" for run, reason in result.missing.items())
         yield Notice(
-            f"{result.experiment}: {len(result.missing)} runs are missing, the rest is shown. {reasons}",
+            f"{result.experiment}: {are_missing(result)}, the rest is shown. {reasons}",
             "problem",
         )
 

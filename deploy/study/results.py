@@ -7,7 +7,15 @@ from pathlib import Path
 
 from deploy.study.experiments import EXPERIMENTS
 from deploy.study.findings import STATUS_WORDS, Table
-from deploy.study.pages import INTERVALS, code_changed, commands, facts, versions, write_experiment
+from deploy.study.pages import (
+    INTERVALS,
+    are_missing,
+    code_changed,
+    commands,
+    facts,
+    versions,
+    write_experiment,
+)
 from deploy.study.study import ONE_SEED, Result, Study
 from deploy.study.targets import Target, targets
 from protocol.files import write_whole
@@ -95,10 +103,10 @@ def _study(study: Study, found: Sequence[Result], figures: Path) -> Iterable[str
         experiment = EXPERIMENTS[result.experiment]
         yield from (f"### {data}, {experiment.name}: {experiment.title}", "", experiment.question, "")
         yield from (f"- {name}: {value}" for name, value in facts(study, result))
-        yield from ("", "```", *commands(study, result.experiment), "```", "")
+        yield from ("", "```", *commands(study, result.experiment, elsewhere=True), "```", "")
         if result.missing:
             reasons = "; ".join(f"{run}: {reason}" for run, reason in result.missing.items())
-            yield from (f"**{len(result.missing)} runs are missing:** {reasons}", "")
+            yield from (f"**{are_missing(result)}:** {reasons}", "")
         if (changed := code_changed(result)) is not None:
             yield from (f"**Not one code.** {changed}", "")
         if not result.measured.rows:

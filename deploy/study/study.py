@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deploy.study.analyses import analyse
+from deploy.study.federation import is_complete
 from deploy.study.findings import Findings
 from deploy.study.ledger import Ledger, StudyDirectory
 from deploy.study.measurements import Measurements, read_measurements
@@ -13,6 +14,7 @@ from deploy.study.sizes import SIZES, Size
 from deploy.study.sources import codes_of
 from protocol.errors import UsageProblem
 
+NOT_RUN = "it was not run to its end"
 ONE_SEED = (
     "One seed: no verdicts. It takes two seeds or more to tell how much a number varies, so every claim is "
     "inconclusive here, whatever its numbers."
@@ -67,11 +69,16 @@ class Study:
         there = {row.arm.run for row in measured.rows}
         arms = plan.arms_of(experiment)
         missing = {
-            arm.run: self.ledger.failures.get(arm.run, "it was not run to its end")
-            for arm in arms
-            if arm.run not in there
+            arm.run: self.ledger.failures.get(arm.run, NOT_RUN) for arm in arms if arm.run not in there
         }
         used = [run for run in plan.runs if run.id in there or any(one.start == run.id for one in plan.runs)]
+        # What they start from, too: its failure is the reason.
+        starts = {run.start for run in plan.runs if run.id in missing and run.start}
+        missing = {
+            start: self.ledger.failures.get(start, NOT_RUN)
+            for start in sorted(starts)
+            if not is_complete(self.directory.run_dir(start))
+        } | missing
         codes = {
             run.id: codes_of(folder) for run in used if (folder := self.directory.run_dir(run.id)).is_dir()
         }

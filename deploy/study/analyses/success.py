@@ -31,12 +31,16 @@ def _e1(measured: Measurements, size: Size) -> Findings:
             str(steps),
             "yes" if held else "no",
             *before_after(measured, Pick("E1", "linear", held, steps), (0,), METRICS),
+            measured.at(Pick("E1", "linear", held, steps), BEFORE, main),
             measured.at(Pick("E1", "linear", held, steps), 0, main),
         )
         for held, _ in SUPPORTS
         for steps in size.adaptation_steps
     ]
-    header = ("steps", "backdoor in support", *headings((0,), METRICS), "main task, right after")
+    header = (
+        "steps", "backdoor in support", *headings((0,), METRICS), "main task, before",
+        "main task, right after",
+    )  # fmt: skip
     figure = Figure(
         "backdoor-by-adaptation-steps",
         "Backdoor accuracy as users adapt the model to their support set, before and right after one attack.",

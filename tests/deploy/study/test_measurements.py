@@ -71,7 +71,12 @@ def test_what_is_not_complete_is_left_out_and_said(tmp_path: Path) -> None:
     study.directory.write(ledger)
     result = type(study)(study.directory, ledger).result("E2")
     assert result.measured.by_seed(Pick("E2-apart", "linear"), 0, train).keys() == {1}
-    assert result.missing == {"E2-apart-s2": "it was not run to its end", "E2-holders-s2": "the disk is full"}
+    unfinished = "it was not run to its end"
+    assert result.missing == {
+        "pretrain-linear-s2": unfinished,
+        "E2-apart-s2": unfinished,
+        "E2-holders-s2": "the disk is full",
+    }
 
 
 def test_every_measurement_is_a_line_of_the_csv(tmp_path: Path) -> None:

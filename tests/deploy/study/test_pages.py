@@ -8,12 +8,21 @@ from pathlib import Path
 import pytest
 
 from deploy.study.experiments import EXPERIMENTS
+from deploy.study.ledger import StudyDirectory
 from deploy.study.measurements import Measurements
-from deploy.study.pages import write_experiment, write_overview
+from deploy.study.pages import commands, write_experiment, write_overview
 from deploy.study.results import write_results
 from deploy.study.study import Result, Study
 from deploy.study.targets import targets
 from tests.deploy.study.journals import Asked, Invent, Values, as_the_paper_says, write_study
+
+LINEAR = "300 rounds of pre-training (linear head)"
+BOTH = f"{LINEAR}, 150 rounds of pre-training (matching loss)"
+PRETRAININGS = {
+    **dict.fromkeys(("E1", "E2", "E3", "E5"), LINEAR),
+    **dict.fromkeys(("E4", "E6"), BOTH),
+    "E7": "40 rounds of pre-training (matching loss of many participants)",
+}
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
@@ -24,9 +33,9 @@ def test_an_experiment_has_a_page_that_opens_offline_and_every_number_as_csv(
     result = study.result(name)
     page = write_experiment(study, result).read_text()
     assert not re.search(r'(?:src|href)="(?:https?:)?//', page)
-    assert f"fedmeta reproduce {name} --seeds 3 --quick --output {tmp_path.name}" in page
+    assert f"fedmeta reproduce {name} --seeds 3 --quick --output {tmp_path}" in page
     assert "strokes, 400 classes (digest abababababab)" in page
-    assert "300 rounds of pre-training, 150 by the matching loss, 40 in E7" in page
+    assert f"quick: {PRETRAININGS[name]}</" in page
     assert "Not a result." in page  # it is the small version
     assert "torch" in page
     there = {path.name for path in (tmp_path / name).iterdir()}
@@ -63,8 +72,35 @@ def test_a_missing_run_and_its_reason_are_on_the_page_with_the_rest(tmp_path: Pa
         study, ledger=study.ledger.model_copy(update={"failures": {"E2-holders-s2": "no <disk>"}})
     )
     page = write_experiment(study, study.result("E2")).read_text()
-    assert "E2: 1 runs are missing, the rest is shown. E2-holders-s2: no &lt;disk&gt;" in page
+    assert "E2: 1 run is missing, the rest is shown. E2-holders-s2: no &lt;disk&gt;" in page
     assert "0.900 ± 0.025" in page  # the other arm, over three seeds
+
+
+def test_a_failed_pre_training_is_the_reason_of_what_depends_on_it(tmp_path: Path) -> None:
+    study = write_study(tmp_path, ["E2"], as_the_paper_says)
+    failures = {"pretrain-linear-s2": "no memory"}
+    for name in ("pretrain-linear-s2", "E2-apart-s2", "E2-holders-s2"):
+        (study.directory.run_dir(name) / "journal.jsonl").unlink()
+        failures.setdefault(name, "the run that it starts from, pretrain-linear-s2, failed")
+    study = replace(study, ledger=study.ledger.model_copy(update={"failures": failures}))
+    page = write_experiment(study, study.result("E2")).read_text()
+    assert "E2: 3 runs are missing, the rest is shown. pretrain-linear-s2: no memory; E2-apart-s2: " in page
+    assert "4 of 6 federations complete" in page
+    row = next(row for row in page.split("<tr>") if row.startswith("<td>pretrain-linear-s2</td>"))
+    assert ">no memory</td>" in row
+
+
+def test_the_command_is_one_that_makes_the_study_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    usual = write_study(Path("studies/strokes-quick"), ["E1"], as_the_paper_says)
+    assert commands(usual, "E1") == ["fedmeta reproduce E1 --seeds 3 --quick"]
+    mine = replace(usual, directory=StudyDirectory(Path("out/my study")))
+    assert commands(mine, "E1") == ["fedmeta reproduce E1 --seeds 3 --quick --output 'out/my study'"]
+    absolute = replace(usual, directory=StudyDirectory(tmp_path / "out"))
+    assert commands(absolute, "E1") == [f"fedmeta reproduce E1 --seeds 3 --quick --output {tmp_path}/out"]
+    assert commands(absolute, "E1", elsewhere=True) == ["fedmeta reproduce E1 --seeds 3 --quick"]
 
 
 def codes(study: Study, **made: str) -> None:
@@ -141,6 +177,7 @@ def test_results_are_one_page_of_all_studies_and_say_where_the_numbers_disagree(
     assert "On omniglot, C2 is not supported: 50 benign rounds after one attack" in text
     assert "On strokes, C2" not in text
     assert "On omniglot, missed: undefended, attack-train, +50 should be at least 0.70, and is 0.150" in text
+    assert str(tmp_path) not in text
     assert "--dataset omniglot --data-dir DATA_DIR --seeds 3 --quick" in text
     for figure in re.findall(r"\]\((figures/[^)]+)\)", text):
         assert (tmp_path / "docs" / figure).is_file()
