@@ -44,7 +44,11 @@ def at_most(found: Estimate | None, bound: float, ceiling: float, text: str) -> 
 
 
 def _found(found: Estimate) -> str:
-    return f"{found} over {found.seeds} seeds" if found.seeds > 1 else f"{found} in one seed, so no interval"
+    return (
+        f"{found} over {found.seeds} seeds"
+        if found.seeds > 1
+        else f"{found.mean:.3f} in one seed, so no interval"
+    )
 
 
 def mean_of(values: dict[int, float]) -> Estimate | None:

@@ -89,5 +89,5 @@ def sides(value: Estimate | Ratio) -> tuple[float, float]:
 
 
 def _half(value: Estimate) -> float:
-    """One seed has no interval, and no band."""
-    return value.half or 0.0
+    """Of one seed, over its episodes; what has no interval has no band."""
+    return (value.episodes if value.half is None else value.half) or 0.0

@@ -10,6 +10,8 @@ from deploy.study.statistics import Estimate, Lifespan, Ratio
 
 Cell = str | Estimate | Ratio | Lifespan | None
 Status = Literal["supported", "contradicted", "open"]
+IN_TABLES = "In parentheses: ± over episodes of one seed."
+IN_FIGURES = "Where there is one seed, bands and bars are ± over episodes of one seed."
 STATUS_WORDS: Mapping[Status, str] = {
     "supported": "supported",
     "contradicted": "not supported",
@@ -26,36 +28,59 @@ class Table:
     header: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
 
+    @property
+    def label(self) -> str:
+        """The caption, and what the intervals of one seed are where there are any."""
+        cells = [cell for row in self.rows for cell in row]
+        return f"{self.caption} {IN_TABLES}" if any(map(_of_episodes, cells)) else self.caption
+
     def texts(self) -> list[list[str]]:
         return [["" if cell is None else str(cell) for cell in row] for row in self.rows]
 
     def csv(self) -> str:
-        """Estimates in columns of their own: the mean, the half-width of its interval, the seeds."""
+        """Estimates in columns of their own: the mean, the half-width of its interval over seeds, the seeds;
+        of one seed, the half-width over its episodes."""
         wide = [any(isinstance(row[i], Estimate) for row in self.rows) for i in range(len(self.header))]
+        one_seed = [any(_of_episodes(row[i]) for row in self.rows) for i in range(len(self.header))]
         output = StringIO()
         writer = csv.writer(output, lineterminator="\n")
         writer.writerow(
             [
                 column
-                for name, is_wide in zip(self.header, wide, strict=True)
-                for column in ((name, f"{name} ±95 %", f"{name} seeds") if is_wide else (name,))
+                for name, is_wide, is_one in zip(self.header, wide, one_seed, strict=True)
+                for column in (
+                    name,
+                    *((f"{name} ±95 %", f"{name} seeds") if is_wide else ()),
+                    *((f"{name} ±95 % over episodes of one seed",) if is_one else ()),
+                )
             ]
         )
         for row in self.rows:
             writer.writerow(
                 [
                     value
-                    for cell, is_wide in zip(row, wide, strict=True)
-                    for value in (_numbers(cell) if is_wide else ["" if cell is None else str(cell)])
+                    for cell, is_wide, is_one in zip(row, wide, one_seed, strict=True)
+                    for value in (
+                        *(_numbers(cell) if is_wide else ["" if cell is None else str(cell)]),
+                        *([_over_episodes(cell)] if is_one else []),
+                    )
                 ]
             )
         return output.getvalue()
+
+
+def _of_episodes(cell: Cell) -> bool:
+    return isinstance(cell, Estimate) and cell.half is None and cell.episodes is not None
 
 
 def _numbers(cell: Cell) -> list[str]:
     if not isinstance(cell, Estimate):
         return ["" if cell is None else str(cell), "", ""]
     return [f"{cell.mean:.6f}", "" if cell.half is None else f"{cell.half:.6f}", str(cell.seeds)]
+
+
+def _over_episodes(cell: Cell) -> str:
+    return f"{cell.episodes:.6f}" if isinstance(cell, Estimate) and cell.episodes is not None else ""
 
 
 @dataclass(frozen=True)
@@ -108,6 +133,14 @@ class Figure:
     caption: str
     alt: str
     panels: tuple[Panel, ...]
+
+    @property
+    def label(self) -> str:
+        """The caption, and what bands and bars are where there is one seed."""
+        values: list[Cell] = [y for panel in self.panels for series in panel.series for y in series.y]
+        points = [point for panel in self.panels for trail in panel.trails for point in trail.points]
+        values += [value for point in points for value in (point.x, point.y)]
+        return f"{self.caption} {IN_FIGURES}" if any(map(_of_episodes, values)) else self.caption
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,9 @@
 """What the runs of a study measured: tidy rows out of the journals, and picking values from them."""
 
 import csv
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import StringIO
 from pathlib import Path
 from statistics import fmean
@@ -44,21 +45,21 @@ class Row:
         return self.phase == BEFORE if when == BEFORE else self.phase == "after" and self.after == when
 
 
-Metric = Callable[[Row], float]
+Metric = Callable[[Row], Interval]
 
 
-def main(row: Row) -> float:
-    return row.main.mean
+def main(row: Row) -> Interval:
+    return row.main
 
 
-def train(row: Row) -> float:
+def train(row: Row) -> Interval:
     """Backdoor accuracy on attack-train images."""
-    return row.attack_train.mean
+    return row.attack_train
 
 
-def validation(row: Row) -> float:
+def validation(row: Row) -> Interval:
     """Backdoor accuracy on attack-validation images."""
-    return row.attack_validation.mean
+    return row.attack_validation
 
 
 METRICS: Mapping[str, Metric] = {"attack-train": train, "attack-validation": validation}
@@ -94,18 +95,34 @@ class Measurements:
 
     def by_seed(self, pick: Pick, when: When, metric: Metric, *, alike: str | None = None) -> BySeed:
         """The value of each seed that has it; with ``alike``, only by those who measured in that arm too."""
+        found = self._intervals(pick, when, metric, alike)
+        return {seed: fmean(one.mean for one in intervals) for seed, intervals in found.items()}
+
+    def _intervals(
+        self, pick: Pick, when: When, metric: Metric, alike: str | None = None
+    ) -> dict[int, list[Interval]]:
+        """Of each seed, one for each evaluator."""
         others = {(row.arm.seed, row.evaluator) for row in self.rows if row.arm.name == alike}
-        found: dict[int, dict[int, list[float]]] = {}
+        found: dict[int, dict[int, list[Interval]]] = {}
         for row in self.rows:
             counts = alike is None or (row.arm.seed, row.evaluator) in others
             if counts and pick.takes(row) and row.is_at(when):
                 found.setdefault(row.arm.seed, {}).setdefault(row.adaptation_steps, []).append(metric(row))
         # Where both no step and STEPS were measured, the adapted one is the user's.
-        return {seed: fmean(values[max(values)]) for seed, values in sorted(found.items())}
+        return {seed: values[max(values)] for seed, values in sorted(found.items())}
 
     def at(self, pick: Pick, when: When, metric: Metric) -> Estimate | None:
-        values = self.by_seed(pick, when, metric)
-        return estimate([*values.values()]) if values else None
+        """The mean over seeds; of one seed with its interval over episodes."""
+        found = self._intervals(pick, when, metric)
+        if not found:
+            return None
+        over_seeds = estimate([fmean(one.mean for one in intervals) for intervals in found.values()])
+        if len(found) > 1:
+            return over_seeds
+        (intervals,) = found.values()
+        # Evaluators draw episodes of their own, so their errors add up as independent ones.
+        within = math.sqrt(sum(one.ci95**2 for one in intervals)) / len(intervals)
+        return replace(over_seeds, episodes=within)
 
     def rise(self, pick: Pick, when: When, metric: Metric) -> BySeed:
         """The value minus that before the attack, seed by seed."""

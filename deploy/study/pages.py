@@ -34,8 +34,9 @@ from protocol.files import write_whole
 INTERVALS = (
     "Accuracies are fractions. A value is the mean over seeds ± the half-width of its 95 % t-interval; each "
     "seed has a class split, a backdoor class, a target class and a model of its own, so one seed gives no "
-    "interval. Differences are paired: the same seed in both arms. Intervals over the episodes of one seed "
-    "are in measurements.csv."
+    "such interval: of one seed, (±) is the 95 % interval over its episodes, which says nothing of other "
+    "seeds and decides no claim. Differences are paired: the same seed in both arms; of one seed they have "
+    "no interval."
 )
 
 
@@ -82,7 +83,7 @@ def write_overview(study: Study, results: Sequence[Result]) -> Path:
             Heading(f"{experiment.name}: {experiment.title}"),
             Paragraph(experiment.question),
             TableBlock(
-                table.header, table.texts(), caption=f"{table.caption} The whole of {experiment.name}:",
+                table.header, table.texts(), caption=f"{table.label} The whole of {experiment.name}:",
                 files=(f"{result.experiment}/report.html", f"{result.experiment}/measurements.csv"),
             ),
         ]  # fmt: skip
@@ -225,7 +226,7 @@ def _figures(result: Result, folder: Path) -> Iterable[FigureBlock]:
         paths = save_figure(canvas, figure.stem, folder)
         yield FigureBlock(
             inline_svg(canvas, figure.stem),
-            figure.caption,
+            figure.label,
             figure.alt,
             [*(path.name for path in paths), "measurements.csv"],
         )
@@ -233,7 +234,7 @@ def _figures(result: Result, folder: Path) -> Iterable[FigureBlock]:
 
 def _table(table: Table, folder: Path) -> TableBlock:
     write_whole(folder / f"{table.stem}.csv", table.csv().encode())
-    return TableBlock(table.header, table.texts(), caption=table.caption, files=(f"{table.stem}.csv",))
+    return TableBlock(table.header, table.texts(), caption=table.label, files=(f"{table.stem}.csv",))
 
 
 def _runs(study: Study, result: Result) -> TableBlock:

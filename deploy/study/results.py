@@ -116,7 +116,7 @@ def _study(study: Study, found: Sequence[Result], figures: Path) -> Iterable[str
             name = f"{data}-{experiment.name}-{figure.stem}.svg"
             figures.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(study.directory.path / experiment.name / f"{figure.stem}.svg", figures / name)
-            yield from (f"![{figure.alt}](figures/{name})", "", f"*{figure.caption}*", "")
+            yield from (f"![{figure.alt}](figures/{name})", "", f"*{figure.label}*", "")
         for table in result.findings.tables:
             yield from _table(table)
         yield from (*result.findings.notes, "")
@@ -133,7 +133,7 @@ def _targets(found: Sequence[Target]) -> Iterable[str]:
 
 
 def _table(table: Table) -> Iterable[str]:
-    yield from (f"{table.caption}", "")
+    yield from (table.label, "")
     yield from _markdown(table.header, table.texts())
     yield ""
 

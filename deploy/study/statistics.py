@@ -26,11 +26,15 @@ def t_quantile(degrees: int) -> float:
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean over ``seeds`` with the half-width of its 95 % interval; None where one seed gives none."""
+    """A mean over ``seeds`` with the half-width of its 95 % interval; None where one seed gives none.
+
+    ``episodes``: of one seed, the half-width over its episodes. It says nothing of other seeds, so it is
+    shown and decides nothing."""
 
     mean: float
     half: float | None
     seeds: int
+    episodes: float | None = None
 
     @property
     def low(self) -> float:
@@ -41,7 +45,9 @@ class Estimate:
         return math.inf if self.half is None else self.mean + self.half
 
     def __str__(self) -> str:
-        return f"{self.mean:.3f}" if self.half is None else f"{self.mean:.3f} ± {self.half:.3f}"
+        if self.half is not None:
+            return f"{self.mean:.3f} ± {self.half:.3f}"
+        return f"{self.mean:.3f}" + ("" if self.episodes is None else f" (±{self.episodes:.3f})")
 
 
 def estimate(values: Sequence[float]) -> Estimate:

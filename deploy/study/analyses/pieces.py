@@ -8,7 +8,6 @@ from deploy.study.sizes import Size
 from deploy.study.statistics import (
     Estimate,
     Lifespan,
-    estimate,
     lifespan,
     median_lifespan,
     paired,
@@ -38,10 +37,6 @@ def analysis_of(name: str) -> Callable[[Analysis], Analysis]:
 
 def rows_of(rows: Iterable[tuple[Cell, ...]]) -> tuple[tuple[Cell, ...], ...]:
     return tuple(rows)
-
-
-def mean_of(values: BySeed) -> Estimate | None:
-    return estimate([*values.values()]) if values else None
 
 
 def paired_or_none(one: BySeed, other: BySeed) -> Estimate | None:
@@ -97,5 +92,8 @@ def curve_of(
     dashed: bool = False,
 ) -> Series:
     """Over benign rounds; the round before the attack is at -1."""
-    values = [(number, mean_of(values)) for number, values in measured.curve(pick, metric).items()]
+    values = [
+        (number, measured.at(pick, BEFORE if number < 0 else number, metric))
+        for number in measured.curve(pick, metric)
+    ]
     return series_of(label, values, style, dashed=dashed)

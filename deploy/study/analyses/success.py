@@ -10,7 +10,6 @@ from deploy.study.analyses.pieces import (
     curve_of,
     headings,
     lifespan_of,
-    mean_of,
     paired_or_none,
     rows_of,
     series_of,
@@ -137,7 +136,17 @@ def _e3(measured: Measurements, size: Size) -> Findings:
         for name, metric in METRICS.items():
             absent = measured.by_seed(Pick(arm, "linear", False), when, metric)
             held = measured.by_seed(Pick(arm, "linear", True), when, metric)
-            rows.append((words, name, mean_of(absent), mean_of(held), paired_or_none(held, absent)))
+            rows.append(
+                (
+                    words,
+                    name,
+                    *(
+                        measured.at(Pick(arm, "linear", in_support), when, metric)
+                        for in_support in (False, True)
+                    ),
+                    paired_or_none(held, absent),
+                )
+            )
     header = ("measured", "images", "not in support", "in support", "in support − not")
     panel = Panel(
         "",

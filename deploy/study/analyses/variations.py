@@ -6,7 +6,6 @@ from deploy.study.analyses.pieces import (
     MOMENTS,
     analysis_of,
     headings,
-    mean_of,
     paired_or_none,
     rows_of,
     series_of,
@@ -15,6 +14,7 @@ from deploy.study.findings import Figure, Findings, Panel, Table
 from deploy.study.measurements import BEFORE, METRICS, BySeed, Measurements, Metric, Pick, When, main, train
 from deploy.study.plan import Arm
 from deploy.study.sizes import Size
+from deploy.study.statistics import Estimate
 
 BASE = Pick("E5-base", "linear")
 AFTER: Final = 0
@@ -28,7 +28,7 @@ def _e5(measured: Measurements, size: Size) -> Findings:
             arm.factors["varied"],
             arm.factors["value"],
             *(
-                mean_of(_at(measured, arm, when, metric))
+                _estimated(measured, arm, when, metric)
                 for metric in METRICS.values()
                 for when in (BEFORE, AFTER)
             ),
@@ -47,7 +47,7 @@ def _e5(measured: Measurements, size: Size) -> Findings:
     series = tuple(
         series_of(
             f"{name}, {words}",
-            enumerate(mean_of(_at(measured, arm, when, metric)) for arm in arms),
+            enumerate(_estimated(measured, arm, when, metric) for arm in arms),
             n,
             dashed=when == BEFORE,
             joined=False,
@@ -73,6 +73,11 @@ def _at(measured: Measurements, arm: Arm, when: When, metric: Metric) -> BySeed:
     """Before the attack, where an arm did not measure it anew, the base's: the same models and episodes."""
     found = measured.by_seed(Pick(arm.name, "linear"), when, metric)
     return measured.by_seed(BASE, BEFORE, metric) if when == BEFORE and not found else found
+
+
+def _estimated(measured: Measurements, arm: Arm, when: When, metric: Metric) -> Estimate | None:
+    found = measured.at(Pick(arm.name, "linear"), when, metric)
+    return measured.at(BASE, BEFORE, metric) if when == BEFORE and found is None else found
 
 
 def _rise(measured: Measurements, arm: Arm) -> BySeed:

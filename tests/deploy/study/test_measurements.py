@@ -115,10 +115,28 @@ def test_what_adapts_is_picked_at_the_users_fifty_steps(tmp_path: Path) -> None:
     measured = write_study(tmp_path, ["E1"], by_steps, (1,)).result("E1").measured
     assert measured.by_seed(Pick("E1", "linear"), 0, train) == {1: 0.5}
     assert measured.by_seed(Pick("E1", "linear", steps=100), 0, train) == {1: 1.0}
-    assert measured.at(Pick("E1", "linear"), 0, main) == Estimate(0.9, None, 1)
+    assert measured.at(Pick("E1", "linear"), 0, main) == Estimate(0.9, None, 1, 0.02)
 
 
 def test_a_table_as_csv_has_numbers_in_columns_of_their_own() -> None:
     table = Table("t", "", ("arm", "value"), (("a", Estimate(0.5, 0.1, 3)), ("b", None)))
     assert table.csv() == "arm,value,value ±95 %,value seeds\na,0.500000,0.100000,3\nb,,,\n"
     assert table.texts() == [["a", "0.500 ± 0.100"], ["b", ""]]
+    assert table.label == ""
+
+
+def test_one_seed_has_its_interval_over_episodes_and_the_caption_says_so() -> None:
+    table = Table("t", "Values.", ("arm", "value"), (("a", Estimate(0.5, None, 1, 0.1)), ("b", None)))
+    assert table.texts()[0] == ["a", "0.500 (±0.100)"]
+    assert table.label == "Values. In parentheses: ± over episodes of one seed."
+    header, first, _ = table.csv().splitlines()
+    assert header == "arm,value,value ±95 %,value seeds,value ±95 % over episodes of one seed"
+    assert first == "a,0.500000,,1,0.100000"
+
+
+def test_the_interval_of_several_evaluators_is_that_of_their_mean(tmp_path: Path) -> None:
+    measured = write_study(tmp_path, ["E7"], by_evaluator, (1,)).result("E7").measured
+    found = measured.at(Pick("E7-depth-2-transfer-mean-once", "matching"), 0, train)
+    assert found is not None
+    assert found.episodes == pytest.approx(0.02 / 5**0.5)  # of five; each has ±0.02
+    assert found.half is None

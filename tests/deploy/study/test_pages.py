@@ -147,6 +147,11 @@ def test_pages_of_one_seed_begin_with_that_there_are_no_verdicts(tmp_path: Path)
     more = write_study(tmp_path / "more", ["E1"], as_the_paper_says)
     for study, there in ((one, True), (more, False)):
         result = study.result("E1")
+        write_experiment(study, result)
+        whole = (study.directory.path / "E1" / "report.html").read_text()
+        assert ("In parentheses: ± over episodes of one seed." in whole) is there
+        assert ("bands and bars are ± over episodes of one seed." in whole) is there
+        assert (" (±0.020)" in whole) is there
         for page in (write_experiment(study, result), write_overview(study, [result])):
             before, _, _ = page.read_text().partition("<h2")
             assert ("One seed: no verdicts." in before) is there
