@@ -53,7 +53,7 @@ def test_an_experiment_that_was_interrupted_goes_on_where_it_was(
     second = processes.fedmeta(*COMMAND, output)
     assert second.wait(TIMEOUT_S) == 0, second.stderr
     assert second.stderr == ""
-    assert second.stdout.startswith("1 runs to do, 1 are complete already")
+    assert second.stdout.startswith("1 run to do, 1 complete already")
     assert "One seed: no verdicts." in second.stdout
     assert "C1 inconclusive" in second.stdout
     assert (pretraining / "journal.jsonl").read_bytes() == before
