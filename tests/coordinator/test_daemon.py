@@ -271,10 +271,11 @@ class TestABranch:
         assert finish(resumed, enter(context, resumed, *NAMES)) == expected[4:]
 
     def test_expects_the_class_split_of_the_other_run(self, tmp_path: Path, context: Context) -> None:
-        scenario = tiny.scenario(rounds=2)
-        whole = DaemonProcess(scenario, tmp_path / "whole")
+        whole = DaemonProcess(tiny.scenario(rounds=2), tmp_path / "whole")
         finish(whole, enter(context, whole, *NAMES))
-        branch = DaemonProcess(scenario, tmp_path / "branch", origin=tmp_path / "whole")
+        # With no round left to do it would end before anybody came.
+        more = tiny.scenario(rounds=3)
+        branch = DaemonProcess(more, tmp_path / "branch", origin=tmp_path / "whole")
         other = tiny.SPLIT.model_copy(update={"train": ("a", "x")})
         ann = Participant(context, branch.endpoint, "ann").join().ready(other)
         assert ann.expect(Refuse).reason == "other_split"
