@@ -1,16 +1,14 @@
 """The run directory: whose it is, whether it holds a run, and the scenario that it was started with."""
 
 import contextlib
-import fcntl
-import os
-from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
 from protocol.errors import RunFailed, UsageProblem
-from protocol.files import write_whole
+from protocol.files import locked, write_whole
 from protocol.scenario import Scenario, dump_scenario, load_scenario
 from protocol.split import ClassSplit
 
@@ -23,28 +21,13 @@ class RunDirectory:
         self.checkpoints = path / "checkpoints"
         self.split = path / "split.json"
 
-    @contextlib.contextmanager
-    def locked(self) -> Iterator[None]:
+    def locked(self) -> AbstractContextManager[None]:
         """Make the directory and hold it for this process.
 
         Raises :class:`UsageProblem` when another coordinator has it, or when it cannot be made.
         """
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            lock = os.open(self.path / "coordinator.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        except OSError as error:
-            raise UsageProblem(f"{self.path}: cannot use this run directory: {error.strerror}") from error
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            os.close(lock)
-            raise UsageProblem(
-                f"{self.path}: another coordinator is running here; end it first, or choose another --run-dir"
-            ) from error
-        try:
-            yield
-        finally:
-            os.close(lock)
+        taken = "another coordinator is running here; end it first, or choose another --run-dir"
+        return locked(self.path, "coordinator.lock", what="run directory", taken=taken)
 
     @property
     def holds_run(self) -> bool:

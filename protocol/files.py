@@ -1,10 +1,34 @@
-"""Writing a file so that after a crash it is there whole, as it was before, or not at all."""
+"""Files that after a crash are there whole, as before, or not at all; a directory held by one process."""
 
 import contextlib
+import fcntl
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
-from protocol.errors import RunFailed
+from protocol.errors import RunFailed, UsageProblem
+
+
+@contextlib.contextmanager
+def locked(directory: Path, lock_file: str, *, what: str, taken: str) -> Iterator[None]:
+    """Make the directory, which is ``what`` for people, and hold it for this process.
+
+    Raises :class:`UsageProblem` when it cannot be made, or that it is ``taken``.
+    """
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        lock = os.open(directory / lock_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except OSError as error:
+        raise UsageProblem(f"{directory}: cannot use this {what}: {error.strerror}") from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(lock)
+        raise UsageProblem(f"{directory}: {taken}") from error
+    try:
+        yield
+    finally:
+        os.close(lock)
 
 
 def remove_temporary(directory: Path) -> None:

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, FailFast, Field, model_validator
 DType = Literal["float16", "float32", "float64"]
 Dimension = Annotated[int, Field(ge=0, lt=2**31)]
 MAX_PARAMETERS = 2**33
+_CHUNK = 1 << 15  # 256 KiB in float64, which stays in the cache
 _LITTLE_ENDIAN: dict[DType, np.dtype[Any]] = {
     "float16": np.dtype("<f2"),
     "float32": np.dtype("<f4"),
@@ -130,6 +131,16 @@ class Parameters:
     def frames(self) -> list[memoryview]:
         """The buffers as bytes for the wire, without a copy."""
         return [np.ascontiguousarray(buffer).view(np.uint8).data for buffer in self.buffers]
+
+    def norm(self) -> float:
+        """The L2 norm over all buffers, the same bits on every machine of a kind: NumPy's own pairwise sum,
+        since a BLAS dot product of this length depends on the number of its threads."""
+        squares = 0.0
+        for buffer in self.buffers:
+            for start in range(0, buffer.size, _CHUNK):
+                real = buffer[start : start + _CHUNK].astype(np.float64)
+                squares += float(np.add.reduce(np.square(real, out=real)))
+        return math.sqrt(squares)
 
     def digest(self) -> str:
         """SHA-256 over the manifest's digest and the buffers, in hex: the model digest of the journal."""

@@ -58,15 +58,25 @@ def check(update: Parameters) -> None:
         _check(buffer)
 
 
-def norm_of(update: Parameters) -> float:
-    """The L2 norm over all buffers, the same bits on every machine of a kind: NumPy's own pairwise sum, since
-    a BLAS dot product of this length depends on the number of its threads."""
-    squares = 0.0
-    for buffer in update.buffers:
-        for start in range(0, buffer.size, CHUNK):
-            real = buffer[start : start + CHUNK].astype(np.float64)
-            squares += float(np.add.reduce(np.square(real, out=real)))
-    return math.sqrt(squares)
+class KeptUpdates:
+    """For rules that need all updates of a round at once: with their norms, one model's memory for each."""
+
+    def __init__(self) -> None:
+        self.kept: list[tuple[float, Parameters]] = []
+
+    @property
+    def count(self) -> int:
+        return len(self.kept)
+
+    def clear(self) -> None:
+        self.kept.clear()
+
+    def add(self, update: Parameters) -> float:
+        """Keep one update; returns its L2 norm as received. Raises :class:`BadValues`, with nothing kept."""
+        check(update)
+        norm = update.norm()
+        self.kept.append((norm, update))
+        return norm
 
 
 def finite(moved: NDArray[Any]) -> NDArray[Any]:

@@ -9,32 +9,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from coordinator.aggregation.base import AGGREGATIONS, check, finite, norm_of
+from coordinator.aggregation.base import AGGREGATIONS, KeptUpdates, finite
 from protocol.manifest import Manifest, Parameters
 from protocol.scenario import Federation
 
 SCRATCH = 1 << 20  # values in float64, 8 MiB: the slice of all updates that is sorted at a time
 
 
-class CoordinateMedian:
-    """Keeps the updates of a round until its end: one model for each, and :data:`SCRATCH` at the step."""
-
-    def __init__(self) -> None:
-        self._updates: list[Parameters] = []
-
-    @property
-    def count(self) -> int:
-        return len(self._updates)
-
-    def clear(self) -> None:
-        self._updates.clear()
-
-    def add(self, update: Parameters) -> float:
-        """Keep one update; returns its L2 norm. Raises :class:`~coordinator.aggregation.BadValues`, with
-        nothing kept."""
-        check(update)
-        self._updates.append(update)
-        return norm_of(update)
+class CoordinateMedian(KeptUpdates):
+    """Needs :data:`SCRATCH` at the step, beside the updates of a round."""
 
     def step(self, model: Parameters, rate: float) -> Parameters:
         """θ + rate · median(δ), computed in float64, in the model's dtypes.
@@ -47,7 +30,7 @@ class CoordinateMedian:
             moved = np.empty_like(buffer)
             for start in range(0, buffer.size, chunk):
                 part = slice(start, start + chunk)
-                values = np.stack([update.buffers[at][part] for update in self._updates])
+                values = np.stack([update.buffers[at][part] for _, update in self.kept])
                 real = buffer[part] + rate * _median(values.astype(np.float64, copy=False))
                 with np.errstate(over="ignore"):
                     moved[part] = real

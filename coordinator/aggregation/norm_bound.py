@@ -6,7 +6,7 @@ honest participant with unusual data still counts, and a boosted attacker counts
 
 import statistics
 
-from coordinator.aggregation.base import AGGREGATIONS, Aggregation, check, norm_of
+from coordinator.aggregation.base import AGGREGATIONS, Aggregation, KeptUpdates, check
 from coordinator.aggregation.mean import UpdateSum
 from protocol.manifest import Manifest, Parameters
 from protocol.scenario import Federation
@@ -18,19 +18,20 @@ class ConstantBound:
     def __init__(self, manifest: Manifest, bound: float) -> None:
         self._bound = bound
         self._sum = UpdateSum(manifest)
-        self.count = 0
+
+    @property
+    def count(self) -> int:
+        return self._sum.count
 
     def clear(self) -> None:
-        self.count = 0
         self._sum.clear()
 
     def add(self, update: Parameters) -> float:
         """Count one update; returns its norm as received. Raises
         :class:`~coordinator.aggregation.BadValues`, with nothing added."""
         check(update)
-        norm = norm_of(update)
+        norm = update.norm()
         self._sum.add_scaled(update, shrinking(norm, self._bound))
-        self.count += 1
         return norm
 
     def step(self, model: Parameters, rate: float) -> Parameters:
@@ -38,35 +39,20 @@ class ConstantBound:
         return self._sum.step(model, rate)
 
 
-class MedianBound:
-    """The bound is the median of the round's norms, which is known only when all are there: the updates of a
-    round are kept until then, so the memory is that of the mean and one model for each of them."""
+class MedianBound(KeptUpdates):
+    """The bound is the median of the round's norms, which is known only when all are there: the memory is
+    that of the mean and one model for each update."""
 
     def __init__(self, manifest: Manifest) -> None:
+        super().__init__()
         self._sum = UpdateSum(manifest)
-        self._updates: list[tuple[float, Parameters]] = []
-
-    @property
-    def count(self) -> int:
-        return len(self._updates)
-
-    def clear(self) -> None:
-        self._updates.clear()
-
-    def add(self, update: Parameters) -> float:
-        """Keep one update; returns its norm as received. Raises
-        :class:`~coordinator.aggregation.BadValues`, with nothing kept."""
-        check(update)
-        norm = norm_of(update)
-        self._updates.append((norm, update))
-        return norm
 
     def step(self, model: Parameters, rate: float) -> Parameters:
         """θ + rate · mean(δ·min(1, bound/‖δ‖)). The bound is a function of the norms as a set and the sum is
         exact, so the order of arrival changes nothing."""
-        bound = statistics.median(norm for norm, _ in self._updates)
+        bound = statistics.median(norm for norm, _ in self.kept)
         self._sum.clear()
-        for norm, update in self._updates:
+        for norm, update in self.kept:
             self._sum.add_scaled(update, shrinking(norm, bound))
         return self._sum.step(model, rate)
 

@@ -1,11 +1,9 @@
 """``study.json``: what an output directory holds, so that nothing of another study is mixed into it."""
 
-import contextlib
-import fcntl
 import hashlib
 import json
-import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -15,7 +13,7 @@ from deploy.study.federations import Data
 from deploy.study.plan import Plan, Run
 from deploy.study.sizes import SizeName
 from protocol.errors import UsageProblem
-from protocol.files import write_whole
+from protocol.files import locked, write_whole
 from protocol.scenario import load_scenario
 
 STUDIES = Path("studies")
@@ -64,24 +62,10 @@ class StudyDirectory:
     def run_dir(self, run_id: str) -> Path:
         return self.path / "runs" / run_id
 
-    @contextlib.contextmanager
-    def locked(self) -> Iterator[None]:
+    def locked(self) -> AbstractContextManager[None]:
         """Raises :class:`UsageProblem` when another study is running here, or it cannot be written to."""
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            lock = os.open(self.path / "study.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        except OSError as error:
-            raise UsageProblem(f"{self.path}: cannot use this output directory: {error.strerror}") from error
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            yield
-        except BlockingIOError as error:
-            raise UsageProblem(
-                f"{self.path}: another `fedmeta reproduce` is at work here; await it, or choose another "
-                "--output"
-            ) from error
-        finally:
-            os.close(lock)
+        taken = "another `fedmeta reproduce` is at work here; await it, or choose another --output"
+        return locked(self.path, "study.lock", what="output directory", taken=taken)
 
     def read(self) -> Ledger | None:
         """None where there is no study yet. Raises :class:`UsageProblem` for something else in its place."""

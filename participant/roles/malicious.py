@@ -1,6 +1,5 @@
 """A malicious participant: benign in all rounds but those of its schedule."""
 
-import math
 from dataclasses import replace
 
 import numpy as np
@@ -75,8 +74,7 @@ def part_of(images: AttackImages, scenario: Scenario, attacker: Share) -> Attack
 
 def within(delta: Parameters, limit: float) -> Parameters:
     """The update scaled down to an L2 norm of at most ``limit``."""
-    # Not np.dot: a BLAS sum of this length depends on the number of its threads.
-    norm = math.sqrt(sum(float(np.square(b, dtype=np.float64).sum()) for b in delta.buffers))
+    norm = delta.norm()
     if norm <= limit:
         return delta
     scale = limit / norm
