@@ -5,12 +5,10 @@ from dataclasses import dataclass
 from operator import attrgetter
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from coordinator.checkpoints import Checkpoint, CheckpointProblem, CheckpointStore
 from coordinator.run_dir import RunDirectory
 from coordinator.state import FederationState, Unmeasured
-from protocol.errors import UsageProblem
+from protocol.errors import RunFailed, UsageProblem
 from protocol.manifest import Manifest
 from protocol.scenario import Scenario, load_scenario
 from protocol.split import ClassSplit
@@ -138,10 +136,10 @@ def _scenario_of(run_dir: Path | None) -> Scenario | None:
 def _split_of(given: str, run_dir: Path | None) -> ClassSplit | None:
     if run_dir is None:
         return None
-    path = RunDirectory(run_dir).split
+    directory = RunDirectory(run_dir)
     try:
-        return ClassSplit.model_validate_json(path.read_bytes())
-    except FileNotFoundError:
-        return None
-    except (OSError, ValidationError) as error:
-        raise UsageProblem(f"--from {given}: {path} is not a class split; choose another run") from error
+        return directory.load_split()
+    except RunFailed as error:
+        raise UsageProblem(
+            f"--from {given}: {directory.split} is not a class split; choose another run"
+        ) from error

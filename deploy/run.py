@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -113,7 +114,7 @@ def run(
     check_scenario(parsed, data_dir, device)
     states = check_origin(origin, parsed, roles) if origin else {}
     if resume is None:
-        _prepare(target, roles)
+        prepare(target, roles)
         take_along(states, target / "participants")
     if target.parent == RUNS:
         _link_latest(target)
@@ -182,7 +183,8 @@ def _check_unused(run_dir: Path) -> None:
             )
 
 
-def _prepare(run_dir: Path, roles: dict[str, str]) -> None:
+def prepare(run_dir: Path, roles: Mapping[str, str]) -> None:
+    """What a local run's directory holds before its coordinator begins."""
     (run_dir / "participants").mkdir(parents=True, exist_ok=True)
     write_whole(run_dir / "roles.json", (json.dumps(roles, indent=2) + "\n").encode())
 

@@ -1,6 +1,5 @@
 """One federation of a study, as real processes: started, watched and ended by what `fedmeta run` uses."""
 
-import json
 import os
 import shutil
 from collections.abc import Sequence
@@ -18,6 +17,7 @@ from coordinator.run_dir import RunDirectory
 from deploy.branch import check_origin, take_along
 from deploy.children import Bell
 from deploy.plan import LocalRun, cast_roles, default_attackers
+from deploy.run import prepare
 from deploy.study.plan import Run
 from deploy.study.sources import note_code
 from deploy.supervise import Supervisor
@@ -104,8 +104,7 @@ def run_federation(
     if action is Action.START:
         states = check_origin(origin, run.scenario, roles) if origin else {}
         shutil.rmtree(run_dir, ignore_errors=True)
-        (run_dir / "participants").mkdir(parents=True)
-        write_whole(run_dir / "roles.json", (json.dumps(roles, indent=2) + "\n").encode())
+        prepare(run_dir, roles)
         write_whole(run_dir / "scenario.toml", dump_scenario(run.scenario).encode())
         take_along(states, run_dir / "participants")
         reading, tail = Reading(), JournalTail(run_dir / "journal.jsonl")
