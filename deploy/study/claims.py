@@ -146,7 +146,7 @@ def _reduction(measured: Measurements, defended: Pick, when: int, what: str) -> 
     if undefended is not None and undefended.mean < RISE:
         found = f"undefended it rose by {undefended} only, under {RISE:.2f}: there is nothing to reduce"
         return Criterion(text, "open", found)
-    return at_least(paired(one, other) if one.keys() & other.keys() else None, LARGE, 0.0, text)
+    return at_least(paired(one, other), LARGE, 0.0, text)
 
 
 def c4(measured: Measurements, rounds: int) -> Verdict:
@@ -173,4 +173,4 @@ def main_difference(measured: Measurements, defended: Pick, when: When) -> Estim
     """Main-task accuracy, defended minus undefended, paired over seeds."""
     one = measured.by_seed(defended, when, main)
     other = measured.by_seed(UNDEFENDED, when, main)
-    return paired(one, other) if one.keys() & other.keys() else None
+    return paired(one, other)

@@ -16,7 +16,7 @@ from deploy.study.ledger import Ledger, StudyDirectory, default_output, joined
 from deploy.study.plan import Plan, UnknownExperiment, chosen, make_plan
 from deploy.study.runner import Setting, run_plan
 from deploy.study.sizes import SIZES
-from deploy.study.study import ONE_SEED, Study
+from deploy.study.study import ONE_SEED, Result, Study
 from deploy.study.study_data import look_at
 from protocol.errors import RunFailed, UsageProblem
 
@@ -96,9 +96,7 @@ def reproduce(
         directory.write(ledger)
         console = open_console()
         failures = run_plan(plan, ledger, Setting(directory, data_dir, device), console)
-        page = _report(directory, experiments)
-    study = Study.open(directory.path)
-    results = [study.result(name) for name in experiments]
+        page, results = _report(directory, experiments)
     if results and all(result.has_one_seed for result in results):
         console.print(ONE_SEED, markup=False, highlight=False, soft_wrap=True)
     for result in results:
@@ -136,15 +134,18 @@ def _check_runs(plan: Plan, directory: StudyDirectory, data_dir: Path | None, de
         seen.add(kind)
 
 
-def _report(directory: StudyDirectory, experiments: Sequence[str]) -> Path:
+def _report(directory: StudyDirectory, experiments: Sequence[str]) -> tuple[Path, list[Result]]:
+    """Write the pages; the overview's path, and what came of these experiments."""
     # matplotlib and jinja2 take a second; a wrong command line does not wait for them.
     from deploy.study.pages import write_experiment, write_overview
 
     study = Study.open(directory.path)
-    for name in experiments:
-        write_experiment(study, study.result(name))
-    there = [study.result(name) for name in study.ledger.experiments]
-    return write_overview(study, [result for result in there if result.measured.rows or result.missing])
+    there = {name: study.result(name) for name in study.ledger.experiments}
+    results = [there[name] for name in experiments]
+    for result in results:
+        write_experiment(study, result)
+    shown = [result for result in there.values() if result.measured.rows or result.missing]
+    return write_overview(study, shown), results
 
 
 def _write_results(studies: Sequence[str], write: Path | None) -> None:

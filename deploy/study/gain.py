@@ -26,7 +26,7 @@ def gain_of(measured: Measurements, rounds: int, controls: Controls) -> Estimate
     full, alone = (
         measured.by_seed(Pick(arm, "matching"), rounds, main) for arm in (controls.full, controls.alone)
     )
-    return paired(full, alone) if full.keys() & alone.keys() else None
+    return paired(full, alone)
 
 
 def kept_of(measured: Measurements, pick: Pick, rounds: int, controls: Controls) -> Ratio | None:

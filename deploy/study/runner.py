@@ -1,6 +1,5 @@
 """Runs what a plan has left to do, one federation after the other: each already uses every core."""
 
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -108,8 +107,3 @@ def _announce(
     minutes = estimator.left(sum(costs[run.id].total for run in left)) / 60
     there = f", {len(complete)} complete already" if complete else ""
     progress.note(f"{counted(len(left))} to do{there}; about {max(1, round(minutes))} min on 2 cores")
-
-
-def now() -> str:
-    """UTC, for people."""
-    return time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime())

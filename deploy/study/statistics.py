@@ -58,10 +58,11 @@ def estimate(values: Sequence[float]) -> Estimate:
     return Estimate(fmean(values), half, len(values))
 
 
-def paired(one: Mapping[int, float], other: Mapping[int, float]) -> Estimate:
+def paired(one: Mapping[int, float], other: Mapping[int, float]) -> Estimate | None:
     """``one`` minus ``other``, seed by seed: what varies from seed to seed in both drops out. Seeds that
-    only one of them has are left out; raises :class:`ValueError` where no seed has both."""
-    return estimate([one[seed] - other[seed] for seed in sorted(one.keys() & other.keys())])
+    only one of them has are left out; None where no seed has both."""
+    both = sorted(one.keys() & other.keys())
+    return estimate([one[seed] - other[seed] for seed in both]) if both else None
 
 
 @dataclass(frozen=True)

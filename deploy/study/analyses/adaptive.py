@@ -11,7 +11,6 @@ from deploy.study.analyses.pieces import (
     curve_of,
     headings,
     lifespan_of,
-    rows_of,
 )
 from deploy.study.findings import Figure, Findings, Panel, Point, Series, Table, Trail
 from deploy.study.gain import USUAL, kept_of
@@ -91,7 +90,7 @@ def _table(measured: Measurements, size: Size) -> Table:
         "The adaptive attacker against the matching federation; the controls are that federation unattacked, "
         f"and each participant alone. {LIFESPANS}"
     )
-    return Table("adaptive", caption, header, rows_of(rows))
+    return Table("adaptive", caption, header, tuple(rows))
 
 
 def _curves(measured: Measurements, patience: str) -> Iterator[Series]:

@@ -9,14 +9,13 @@ from deploy.study.analyses.pieces import (
     curve_of,
     decisions_of,
     headings,
-    paired_or_none,
-    rows_of,
 )
 from deploy.study.findings import Figure, Findings, Panel, Table
 from deploy.study.gain import USUAL, kept_of
 from deploy.study.measurements import BEFORE, METRICS, Measurements, Pick, main, train
 from deploy.study.plan import Arm
 from deploy.study.sizes import Size
+from deploy.study.statistics import paired
 
 
 @analysis_of("E4")
@@ -35,10 +34,10 @@ def _e4(measured: Measurements, size: Size) -> Findings:
                     decision,
                     "yes" if held else "no",
                     *before_after(measured, pick, (0, size.benign), METRICS),
-                    paired_or_none(measured.rise(pick, 0, train), measured.rise(undefended, 0, train)),
+                    paired(measured.rise(pick, 0, train), measured.rise(undefended, 0, train)),
                     measured.at(pick, BEFORE, main),
                     measured.at(pick, size.benign, main),
-                    paired_or_none(
+                    paired(
                         measured.by_seed(pick, size.benign, main),
                         measured.by_seed(claims.UNDEFENDED, size.benign, main),
                     ),
@@ -74,7 +73,7 @@ def _e4(measured: Measurements, size: Size) -> Findings:
         )
     )
     return Findings(
-        tables=(Table("decisions", "Each decision logic under attack.", header, rows_of(rows)),),
+        tables=(Table("decisions", "Each decision logic under attack.", header, tuple(rows)),),
         figures=(
             Figure(
                 "decisions",

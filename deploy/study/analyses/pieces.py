@@ -2,15 +2,14 @@
 
 from collections.abc import Callable, Iterable, Mapping
 
-from deploy.study.findings import Cell, Findings, Series
-from deploy.study.measurements import BEFORE, BySeed, Measurements, Metric, Pick, When
+from deploy.study.findings import Findings, Series
+from deploy.study.measurements import BEFORE, Measurements, Metric, Pick, When
 from deploy.study.sizes import Size
 from deploy.study.statistics import (
     Estimate,
     Lifespan,
     lifespan,
     median_lifespan,
-    paired,
 )
 
 Analysis = Callable[[Measurements, Size], Findings]
@@ -33,14 +32,6 @@ def analysis_of(name: str) -> Callable[[Analysis], Analysis]:
         return analysis
 
     return keep
-
-
-def rows_of(rows: Iterable[tuple[Cell, ...]]) -> tuple[tuple[Cell, ...], ...]:
-    return tuple(rows)
-
-
-def paired_or_none(one: BySeed, other: BySeed) -> Estimate | None:
-    return paired(one, other) if one.keys() & other.keys() else None
 
 
 def before_after(

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from deploy.study import own_claims
-from deploy.study.analyses.pieces import analysis_of, before_after, headings, rows_of, series_of
+from deploy.study.analyses.pieces import analysis_of, before_after, headings, series_of
 from deploy.study.findings import Figure, Findings, Panel, Point, Series, Table, Trail
 from deploy.study.gain import SHARING, kept_of
 from deploy.study.measurements import BEFORE, METRICS, Measurements, Pick, When, main, train
@@ -82,7 +82,7 @@ def _table(measured: Measurements, end: int) -> Table:
         "main task, before", f"main task, +{end}", "share of the gain kept",
     )  # fmt: skip
     caption = "Sharing depth; 0 shared blocks is each participant alone, the control."
-    return Table("sharing", caption, header, rows_of(rows))
+    return Table("sharing", caption, header, tuple(rows))
 
 
 def _trails(measured: Measurements, end: int) -> tuple[tuple[Trail, ...], int]:

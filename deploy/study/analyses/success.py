@@ -10,13 +10,12 @@ from deploy.study.analyses.pieces import (
     curve_of,
     headings,
     lifespan_of,
-    paired_or_none,
-    rows_of,
     series_of,
 )
 from deploy.study.findings import Figure, Findings, Panel, Series, Table
 from deploy.study.measurements import BEFORE, METRICS, Measurements, Pick, When, main, train, validation
 from deploy.study.sizes import Size
+from deploy.study.statistics import paired
 
 
 @analysis_of("E1")
@@ -48,7 +47,7 @@ def _e1(measured: Measurements, size: Size) -> Findings:
     )
     return Findings(
         tables=(
-            Table(figure.stem, "Backdoor accuracy by adaptation steps.", header, rows_of(rows)),
+            Table(figure.stem, "Backdoor accuracy by adaptation steps.", header, tuple(rows)),
         ),
         figures=(figure,),
         verdicts=(claims.c1(measured),),
@@ -108,7 +107,7 @@ def _e2(measured: Measurements, size: Size) -> Findings:
         tables=(
             Table(
                 "persistence", f"Backdoor accuracy on attack-train images over benign rounds. {LIFESPANS}",
-                header, rows_of(rows),
+                header, tuple(rows),
             ),
         ),
         figures=(
@@ -144,7 +143,7 @@ def _e3(measured: Measurements, size: Size) -> Findings:
                         measured.at(Pick(arm, "linear", in_support), when, metric)
                         for in_support in (False, True)
                     ),
-                    paired_or_none(held, absent),
+                    paired(held, absent),
                 )
             )
     header = ("measured", "images", "not in support", "in support", "in support − not")
@@ -161,7 +160,7 @@ def _e3(measured: Measurements, size: Size) -> Findings:
         tables=(
             Table(
                 "support", "What it changes when the user's support set holds the backdoor class.",
-                header, rows_of(rows),
+                header, tuple(rows),
             ),
         ),
         figures=(

@@ -6,15 +6,13 @@ from deploy.study.analyses.pieces import (
     MOMENTS,
     analysis_of,
     headings,
-    paired_or_none,
-    rows_of,
     series_of,
 )
 from deploy.study.findings import Figure, Findings, Panel, Table
 from deploy.study.measurements import BEFORE, METRICS, BySeed, Measurements, Metric, Pick, When, main, train
 from deploy.study.plan import Arm
 from deploy.study.sizes import Size
-from deploy.study.statistics import Estimate
+from deploy.study.statistics import Estimate, paired
 
 BASE = Pick("E5-base", "linear")
 AFTER: Final = 0
@@ -32,7 +30,7 @@ def _e5(measured: Measurements, size: Size) -> Findings:
                 for metric in METRICS.values()
                 for when in (BEFORE, AFTER)
             ),
-            paired_or_none(_rise(measured, arm), measured.rise(BASE, AFTER, train)),
+            paired(_rise(measured, arm), measured.rise(BASE, AFTER, train)),
             measured.at(Pick(arm.name, "linear"), AFTER, main),
         )
         for arm in arms
@@ -56,7 +54,7 @@ def _e5(measured: Measurements, size: Size) -> Findings:
         for when, words in MOMENTS
     )
     return Findings(
-        tables=(Table("variations", "One thing varied at a time, from the base.", header, rows_of(rows)),),
+        tables=(Table("variations", "One thing varied at a time, from the base.", header, tuple(rows)),),
         figures=(
             Figure(
                 "variations",

@@ -42,6 +42,7 @@ def test_between_two_known_quantiles_the_wider_one_counts(degrees: int, t: float
 def test_a_paired_difference_drops_what_both_arms_share() -> None:
     # The seeds differ by .3, the arms by exactly .1 in each: no uncertainty is left.
     found = paired({1: 0.5, 2: 0.8, 3: 0.6}, {1: 0.4, 2: 0.7, 3: 0.5, 4: 0.9})
+    assert found is not None
     assert found.mean == pytest.approx(0.1)
     assert found.half == pytest.approx(0.0, abs=1e-9)
     assert found.seeds == 3
