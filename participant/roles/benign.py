@@ -29,9 +29,8 @@ class Benign(Role):
         self._holds_backdoor = self.is_benign and setting.scenario.attack.benign_hold_backdoor
         if self._holds_backdoor:
             held_beside(setting.bank(self.split.train[:1]), setting)  # lacking images, say so now
-        if setting.scenario.evaluation.by == "participants":
-            Measuring.of(setting)  # as above; the images are read again once they are needed
-        self._measuring: Measuring | None = None
+        by_participants = setting.scenario.evaluation.by == "participants"
+        self._measuring = Measuring.of(setting) if by_participants else None
         self._share: Share | None = None
         self._bank: ImageBank
         self._classes: tuple[str, ...]
