@@ -66,11 +66,16 @@ def write_tiny(folder: Path, name: str = "tiny") -> Path:
 
 
 class Process:
-    """A `fedmeta` process in a group of its own. ``stderr`` is a file beside its other ones; ``host`` is a
-    network namespace."""
+    """A process of ``program`` in a group of its own. ``stderr`` is a file beside its other ones; ``host`` is
+    a network namespace."""
 
     def __init__(
-        self, arguments: Sequence[str], stderr: Path, environment: dict[str, str], host: str | None = None
+        self,
+        arguments: Sequence[str],
+        stderr: Path,
+        environment: dict[str, str],
+        host: str | None = None,
+        program: Sequence[str] = FEDMETA,
     ) -> None:
         self.arguments = list(arguments)
         self._stderr = stderr
@@ -78,7 +83,7 @@ class Process:
         self._stdout = stderr.with_suffix(".stdout")
         with stderr.open("wb") as errors, self._stdout.open("wb") as output:
             self.popen = subprocess.Popen(
-                [*([] if host is None else ["ip", "netns", "exec", host]), *FEDMETA, *arguments],
+                [*([] if host is None else ["ip", "netns", "exec", host]), *program, *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=errors,
@@ -134,10 +139,11 @@ class Coordinator(Process):
         environment: dict[str, str],
         run_dir: Path,
         host: str | None = None,
+        program: Sequence[str] = FEDMETA,
     ) -> None:
         self.run_dir = run_dir
         self._before = len(journal(run_dir))
-        super().__init__(arguments, stderr, environment, host)
+        super().__init__(arguments, stderr, environment, host, program)
 
     @property
     def endpoint(self) -> str:
@@ -161,18 +167,17 @@ class Coordinator(Process):
 
 
 class Processes:
-    def __init__(self, environment: dict[str, str], folder: Path) -> None:
+    def __init__(self, environment: dict[str, str], folder: Path, program: Sequence[str] = FEDMETA) -> None:
         self._environment = environment
         self._folder = folder
+        self._program = program
         self._started: list[Process] = []
 
     def fedmeta(self, *arguments: str | Path, **environment: str) -> Process:
         """Any `fedmeta` command."""
-        return self._keep(
-            Process(
-                [str(a) for a in arguments], self._stderr("fedmeta"), {**self._environment, **environment}
-            )
-        )
+        surroundings = {**self._environment, **environment}
+        command = [str(argument) for argument in arguments]
+        return self._keep(Process(command, self._stderr("fedmeta"), surroundings, program=self._program))
 
     def start_coordinator(
         self,
@@ -182,12 +187,14 @@ class Processes:
         bind: str = ANY_PORT,
         resume: bool = False,
         host: str | None = None,
+        **environment: str,
     ) -> Coordinator:
         """`fedmeta coordinator start`; its endpoint is known once it listens."""
         arguments = ["coordinator", "start", str(scenario), "--bind", bind, "--run-dir", str(run_dir)]
         arguments += [*(["--resume"] if resume else []), *more]
         stderr = self._stderr("coordinator")
-        return self._keep(Coordinator(arguments, stderr, self._environment, run_dir, host))
+        surroundings = {**self._environment, **environment}
+        return self._keep(Coordinator(arguments, stderr, surroundings, run_dir, host, self._program))
 
     def start_participant(
         self,
@@ -196,12 +203,14 @@ class Processes:
         role: str = "benign",
         *more: str,
         host: str | None = None,
+        **environment: str,
     ) -> Process:
         """`fedmeta participant start` on the CPU. Started again under its name, it finds its state."""
         endpoint = coordinator if isinstance(coordinator, str) else coordinator.endpoint
         arguments = ["participant", "start", "--coordinator", endpoint, "--name", name, "--role", role]
         arguments += ["--device", "cpu", "--state-dir", str(self._folder / "state" / name), *more]
-        return self._keep(Process(arguments, self._stderr(name), self._environment, host))
+        surroundings = {**self._environment, **environment}
+        return self._keep(Process(arguments, self._stderr(name), surroundings, host, self._program))
 
     def end(self) -> None:
         for process in self._started:
@@ -216,16 +225,20 @@ class Processes:
 
 
 @contextmanager
-def running_in(folder: Path, cache: Path) -> Iterator[Processes]:
-    """Processes whose files are in ``folder``; ``cache`` holds the drawn data set, which tests share."""
+def running_in(
+    folder: Path, cache: Path, program: Sequence[str] = FEDMETA, **more: str
+) -> Iterator[Processes]:
+    """Processes whose files are in ``folder``; ``cache`` holds the drawn data set, which tests share. ``more``
+    of their environment."""
     environment = {key: value for key, value in os.environ.items() if not key.startswith("FEDMETA_")}
     environment |= {
         "XDG_CACHE_HOME": str(cache),
         "XDG_STATE_HOME": str(folder / "home"),
         "OMP_NUM_THREADS": "1",
         "NO_COLOR": "1",
+        **more,
     }
-    processes = Processes(environment, folder)
+    processes = Processes(environment, folder, program)
     try:
         yield processes
     finally:
