@@ -228,8 +228,8 @@ class Processes:
 def running_in(
     folder: Path, cache: Path, program: Sequence[str] = FEDMETA, **more: str
 ) -> Iterator[Processes]:
-    """Processes whose files are in ``folder``; ``cache`` holds the drawn data set, which tests share. ``more``
-    of their environment."""
+    """Processes whose files are in ``folder``; ``cache`` holds the drawn data set, which tests share; their
+    environment has ``more``."""
     environment = {key: value for key, value in os.environ.items() if not key.startswith("FEDMETA_")}
     environment |= {
         "XDG_CACHE_HOME": str(cache),

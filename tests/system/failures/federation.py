@@ -29,6 +29,7 @@ LIGHT = (sys.executable, "-m", "tests.system.failures.light")
 NAMES = ("ann", "bob", "cid")
 # Rounds wait for whoever is away: with other updates the model would be another one.
 PATIENT = {"round_deadline_s": 600.0, "checkpoint_every": 3}
+UNMEASURED = {"attack.rounds": "[]", "evaluation.rounds": "[]", "evaluation.deadline_s": 0.1}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,9 +99,8 @@ class Federation:
         return digests(self.run_dir)
 
     def _start(self, bind: str | None = None, resume: bool = False) -> Coordinator:
-        settings = {"participants": len(self.kind.names), "selected": len(self.kind.names)}
-        settings |= {"min_updates": len(self.kind.names), **PATIENT, **self.kind.settings}
-        settings |= {"attack.rounds": "[]", "evaluation.rounds": "[]", "evaluation.deadline_s": 0.1}
+        all_of_them = dict.fromkeys(("participants", "selected", "min_updates"), len(self.kind.names))
+        settings: dict[str, object] = {**all_of_them, **PATIENT, **UNMEASURED, **self.kind.settings}
         if bind is None:
             bind = f"tcp://{'127.0.0.1' if self.lab is None else self.lab.address('coordinator')}:*"
         return self._processes.start_coordinator(

@@ -1,4 +1,4 @@
-"""Processes are killed at random, over good links and bad ones: the run gives the model of an undisturbed one."""
+"""Processes are killed at random, over good links and bad ones: the model is that of an undisturbed run."""
 
 import random
 import time

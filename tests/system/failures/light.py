@@ -1,12 +1,13 @@
 """The whole command line with a model that needs no torch: python -m tests.system.failures.light COMMAND...
 
-Processes, sockets, files and every decision are the real ones; only what is learned is a function of names. So
-a federation starts in a second, and its model can be as large as a test wants it.
+Processes, sockets, files and every decision are the real ones; only what is learned is a function of names.
+So a federation starts in a second, and its model can be as large as a test wants it.
 """
 
 import os
 import threading
 from functools import partial
+from unittest.mock import patch
 
 import numpy as np
 
@@ -70,6 +71,9 @@ def opener(settings: Settings) -> OpenRole:
 
 
 if __name__ == "__main__":
-    coordinator.cli.serve = partial(serve, initial_parameters=initial_parameters)
-    participant.session.role_opener = opener
-    main()
+    light = partial(serve, initial_parameters=initial_parameters)
+    with (
+        patch.object(coordinator.cli, "serve", light),
+        patch.object(participant.session, "role_opener", opener),
+    ):
+        main()
