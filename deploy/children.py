@@ -4,17 +4,14 @@ the launcher, which decides what it means."""
 import os
 import select
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
-FEDMETA = (sys.executable, "-m", "deploy")
 _INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -24,6 +21,7 @@ class Bell:
     def __init__(self) -> None:
         self.interrupts = 0
         self._listening, self._ringing = os.pipe()
+        self._others: set[int] = set()
 
     @classmethod
     @contextmanager
@@ -49,9 +47,18 @@ class Bell:
             os.close(bell._listening)
             os.close(bell._ringing)
 
+    @contextmanager
+    def listening_to(self, descriptor: int) -> Iterator[None]:
+        """Rings meanwhile for as long as there is something to read there, too."""
+        self._others.add(descriptor)
+        try:
+            yield
+        finally:
+            self._others.discard(descriptor)
+
     def wait(self, seconds: float) -> None:
         """Until it rings, at most so long."""
-        select.select([self._listening], [], [], max(0.0, seconds))
+        select.select([self._listening, *self._others], [], [], max(0.0, seconds))
         with suppress(BlockingIOError):
             while os.read(self._listening, 4096):
                 pass
@@ -60,12 +67,25 @@ class Bell:
         self.interrupts += 1
 
 
+class Process(Protocol):
+    """What a child is, however it was started."""
+
+    def poll(self) -> int | None:
+        """Its exit code once it has ended; negative: the signal that killed it."""
+
+    def send_signal(self, number: signal.Signals, /) -> None:
+        """Nothing if it has ended."""
+
+    def kill_group(self) -> None:
+        """End it and whatever it started, at once, and wait for it."""
+
+
 @dataclass
 class Child:
     """A process by name. ``restarts`` counts those since the run last got on."""
 
     name: str
-    process: subprocess.Popen[bytes]
+    process: Process
     stderr: Path
     restarts: int = 0
 
@@ -75,14 +95,11 @@ class Child:
         return self.process.poll()
 
     def send(self, number: signal.Signals) -> None:
-        if self.exit_code is None:
-            self.process.send_signal(number)
+        self.process.send_signal(number)
 
     def kill(self) -> None:
         """End it and whatever it started, at once."""
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
+        self.process.kill_group()
 
     def last_words(self) -> str:
         """The last line it wrote for people, without its own name in front."""
@@ -90,25 +107,6 @@ class Child:
         if not lines:
             return f"ended with exit code {self.exit_code} and said nothing"
         return lines[-1].removeprefix("fedmeta: ")
-
-
-def start_child(name: str, arguments: Sequence[str], stderr: Path, program: Sequence[str] = FEDMETA) -> Child:
-    """Start ``fedmeta ARGUMENTS``; what it prints is appended to a file."""
-    stderr.parent.mkdir(parents=True, exist_ok=True)
-    # What concerns the launcher must not reach the others as their own options. Threads of several
-    # processes would fight for the cores.
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("FEDMETA_")}
-    environment.setdefault("OMP_NUM_THREADS", "1")
-    with stderr.open("ab") as errors:
-        process = subprocess.Popen(
-            [*program, *arguments],
-            stdin=subprocess.DEVNULL,
-            stdout=errors,
-            stderr=errors,
-            env=environment,
-            process_group=0,
-        )
-    return Child(name, process, stderr)
 
 
 def end_all(children: Sequence[Child], bell: Bell, grace_s: float) -> None:

@@ -18,6 +18,7 @@ from coordinator.reading.views import as_played
 from deploy.branch import check_origin, take_along
 from deploy.checks import check_scenario
 from deploy.children import Bell
+from deploy.forking import ForkServer
 from deploy.plan import LocalRun, cast_roles, default_attackers
 from deploy.supervise import Supervisor
 from protocol.errors import UsageProblem
@@ -118,13 +119,17 @@ def run(
         take_along(states, target / "participants")
     if target.parent == RUNS:
         _link_latest(target)
-    local = LocalRun(
-        scenario=path, overrides=overrides, run_dir=target, data_dir=data_dir, device=device,
-        roles=roles, parent=os.getpid(), debug=debug, origin=origin.path if origin else None,
-    )  # fmt: skip
     console = open_console()
     played = as_played(parsed, roles)
-    with Bell.hung() as bell, open_progress(console, played) as progress:
+    with (
+        Bell.hung() as bell,
+        ForkServer.running(bell) as processes,
+        open_progress(console, played) as progress,
+    ):
+        local = LocalRun(
+            scenario=path, overrides=overrides, run_dir=target, data_dir=data_dir, device=device,
+            roles=roles, parent=processes.pid, debug=debug, origin=origin.path if origin else None,
+        )  # fmt: skip
         Supervisor(
             local,
             min_updates=parsed.federation.min_updates,
@@ -132,6 +137,7 @@ def run(
             reading=reading,
             progress=progress,
             bell=bell,
+            start=processes.start,
         ).supervise(resume=resume is not None)
     history = reading.history()
     console.print()

@@ -3,13 +3,14 @@
 import signal
 from collections.abc import Callable
 from enum import Enum
+from pathlib import Path
 from typing import NoReturn
 
 from coordinator.reading.events import RunResumed, RunStarted
 from coordinator.reading.fold import Reading
 from coordinator.reading.follow import JournalTail
 from coordinator.reading.progress import Progress
-from deploy.children import Bell, Child, await_exit, end_all, start_child
+from deploy.children import Bell, Child, await_exit, end_all
 from deploy.plan import (
     ANY_LOCAL_PORT,
     AUDITOR,
@@ -60,7 +61,7 @@ class Supervisor:
         reading: Reading,
         progress: Progress,
         bell: Bell,
-        start: Callable[[str, list[str]], Child] | None = None,
+        start: Callable[[str, list[str], Path], Child],
     ) -> None:
         self.run = run
         self._min_updates = min_updates
@@ -68,7 +69,7 @@ class Supervisor:
         self._reading = reading
         self._progress = progress
         self._bell = bell
-        self._start = start or (lambda name, arguments: start_child(name, arguments, run.stderr_of(name)))
+        self._start_child = start
         self._endpoint: str | None = None
         self._children: dict[str, Child] = {}
 
@@ -91,6 +92,9 @@ class Supervisor:
             await_exit([*self._children.values()], self._bell, GRACE_S)
         finally:
             end_all([*self._children.values()], self._bell, GRACE_S)
+
+    def _start(self, name: str, arguments: list[str]) -> Child:
+        return self._start_child(name, arguments, self.run.stderr_of(name))
 
     def _coordinator_is_done(self) -> bool:
         return self._children[COORDINATOR].exit_code == 0

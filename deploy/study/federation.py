@@ -1,6 +1,5 @@
 """One federation of a study, as real processes: started, watched and ended by what `fedmeta run` uses."""
 
-import os
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from coordinator.reading.history import Status
 from coordinator.run_dir import RunDirectory
 from deploy.branch import check_origin, take_along
 from deploy.children import Bell
+from deploy.forking import ForkServer
 from deploy.plan import LocalRun, cast_roles, default_attackers
 from deploy.run import prepare
 from deploy.study.plan import Run
@@ -89,9 +89,12 @@ def run_federation(
     device: str,
     watcher: Watcher,
     bell: Bell,
+    processes: ForkServer,
+    code: str,
 ) -> None:
     """Run what is not complete to its end, from where it was left; ``start_from``: the directory of the run
-    whose last model, shares and private states it begins with. Raises a
+    whose last model, shares and private states it begins with;
+    ``code``: the digest of what ``processes`` have loaded. Raises a
     :class:`protocol.errors.FedmetaError` with the reason, :class:`deploy.supervise.Interrupted` among them;
     no process is left in any case."""
     found, reading, tail = find(run_dir)
@@ -108,10 +111,10 @@ def run_federation(
         write_whole(run_dir / "scenario.toml", dump_scenario(run.scenario).encode())
         take_along(states, run_dir / "participants")
         reading, tail = Reading(), JournalTail(run_dir / "journal.jsonl")
-    note_code(run_dir)
+    note_code(run_dir, code)
     local = LocalRun(
         scenario=run_dir / "scenario.toml", overrides=(), run_dir=run_dir, data_dir=data_dir, device=device,
-        roles=roles, parent=os.getpid(), debug=False, origin=origin.path if origin else None,
+        roles=roles, parent=processes.pid, debug=False, origin=origin.path if origin else None,
     )  # fmt: skip
     Supervisor(
         local,
@@ -120,6 +123,7 @@ def run_federation(
         reading=reading,
         progress=watcher,
         bell=bell,
+        start=processes.start,
     ).supervise(resume=action is Action.RESUME)
     drop_old_states(run_dir)
 

@@ -7,12 +7,14 @@ from pathlib import Path
 from rich.console import Console
 
 from deploy.children import Bell
+from deploy.forking import ForkServer
 from deploy.study.cost import PRIOR, Cost, Estimator, cost_of
 from deploy.study.federation import is_complete, run_federation, seconds_of
 from deploy.study.findings import counted
 from deploy.study.ledger import Ledger, StudyDirectory
 from deploy.study.plan import Plan, Run
 from deploy.study.progress import StudyProgress
+from deploy.study.sources import current
 from deploy.supervise import Interrupted
 from protocol.errors import FedmetaError
 
@@ -42,13 +44,16 @@ def run_plan(plan: Plan, ledger: Ledger, setting: Setting, console: Console) -> 
     failures = {run_id: reason for run_id, reason in ledger.failures.items() if run_id not in complete}
     progress = StudyProgress(console, {run.id: costs[run.id] for run in left}, estimator)
     _announce(progress, left, complete, estimator, costs)
-    with Bell.hung() as bell, progress.shown():
+    if not left:
+        return {}
+    code = current()  # of what the next line loads
+    with Bell.hung() as bell, ForkServer.running(bell) as processes, progress.shown():
         for done, run in enumerate(left):
             reason = _start_failed(run, failures)
             if reason is None:
                 if bell.interrupts:
                     raise Interrupted(_how_to_go_on(len(complete) + done, plan))
-                reason = _run(run, plan, setting, progress, bell)
+                reason = _run(run, plan, setting, progress, bell, processes, code)
             failures.pop(run.id, None)
             if reason is not None:
                 failures[run.id] = reason
@@ -61,7 +66,15 @@ def first_round(plan: Plan, run: Run) -> int:
     return plan.run(run.start).scenario.federation.rounds if run.start else 0
 
 
-def _run(run: Run, plan: Plan, setting: Setting, progress: StudyProgress, bell: Bell) -> str | None:
+def _run(
+    run: Run,
+    plan: Plan,
+    setting: Setting,
+    progress: StudyProgress,
+    bell: Bell,
+    processes: ForkServer,
+    code: str,
+) -> str | None:
     """None, or why it failed."""
     directory = setting.directory
     watcher = progress.begin(run.id, run.scenario, first_round(plan, run))
@@ -74,6 +87,8 @@ def _run(run: Run, plan: Plan, setting: Setting, progress: StudyProgress, bell: 
             device=setting.device,
             watcher=watcher,
             bell=bell,
+            processes=processes,
+            code=code,
         )
     except Interrupted as error:
         done = sum(is_complete(directory.run_dir(one.id)) for one in plan.runs)

@@ -30,16 +30,16 @@ def digest_of(packages: Sequence[Path]) -> str:
 
 
 def current() -> str:
-    """Of what a run started now would be made with: the files may have changed since this process began."""
+    """Of the files as they are now."""
     modules = (protocol, coordinator, participant)
     return digest_of([Path(str(module.__file__)).parent for module in modules])
 
 
-def note_code(run_dir: Path) -> None:
+def note_code(run_dir: Path, code: str) -> None:
     """On starting a run or going on with it; one that began with other code has both."""
-    there, now = _read(run_dir), current()
-    if now not in there:
-        write_whole(run_dir / _FILE, (json.dumps({"sha256": [*there, now]}) + "\n").encode())
+    there = _read(run_dir)
+    if code not in there:
+        write_whole(run_dir / _FILE, (json.dumps({"sha256": [*there, code]}) + "\n").encode())
 
 
 def codes_of(run_dir: Path) -> tuple[str, ...]:

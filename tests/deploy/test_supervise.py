@@ -3,8 +3,10 @@
 import io
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,7 @@ from rich.console import Console
 from coordinator.reading.fold import Reading
 from coordinator.reading.follow import JournalTail
 from coordinator.reading.progress import PlainProgress
-from deploy.children import Bell, Child, start_child
+from deploy.children import Bell, Child
 from deploy.plan import COORDINATOR, LocalRun, cast_roles
 from deploy.supervise import MAX_RESTARTS, Interrupted, Supervisor, Verdict, judge
 from protocol.errors import RunFailed
@@ -41,6 +43,27 @@ FOREVER = "times(name + '.there'); wait_for('over')"
 COMPLETE = f"log({COMPLETED!r}); times('over')"
 
 
+class Script:
+    """A process of its own, as a launcher sees its children."""
+
+    def __init__(self, code: str, stderr: Path) -> None:
+        with stderr.open("ab") as errors:
+            self._popen = subprocess.Popen(
+                (sys.executable, "-S", "-c", code), stdout=errors, stderr=errors, process_group=0
+            )
+
+    def poll(self) -> int | None:
+        return self._popen.poll()
+
+    def send_signal(self, number: signal.Signals, /) -> None:
+        self._popen.send_signal(number)
+
+    def kill_group(self) -> None:
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._popen.pid, signal.SIGKILL)
+        self._popen.wait()
+
+
 class Stage:
     """Scripts by name of the process; each knows its own ``name``."""
 
@@ -56,10 +79,11 @@ class Stage:
         self.children: list[Child] = []
         self.output = io.StringIO()
 
-    def start(self, name: str, arguments: list[str]) -> Child:
+    def start(self, name: str, arguments: list[str], stderr: Path) -> Child:
         self.started.append((name, arguments))
         code = PRELUDE.format(here=str(self.folder)) + f"name = {name!r}\n" + self.scripts[name]
-        child = start_child(name, [], self.folder / f"{name}.stderr", (sys.executable, "-S", "-c", code))
+        stderr.parent.mkdir(exist_ok=True)
+        child = Child(name, Script(code, stderr), stderr)
         self.children.append(child)
         return child
 

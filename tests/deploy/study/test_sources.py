@@ -29,11 +29,11 @@ def test_a_digest_is_of_the_sources_and_where_they_are(tmp_path: Path) -> None:
 
 def test_a_run_has_the_code_that_began_it_and_any_that_went_on_with_it(tmp_path: Path) -> None:
     assert codes_of(tmp_path) == (NOT_ON_RECORD,)
-    note_code(tmp_path)
-    note_code(tmp_path)
+    note_code(tmp_path, current())
+    note_code(tmp_path, current())
     assert codes_of(tmp_path) == (current()[:12],)
     (tmp_path / "code.json").write_text(f'{{"sha256": ["{"a" * 64}"]}}')
-    note_code(tmp_path)
+    note_code(tmp_path, current())
     assert codes_of(tmp_path) == ("a" * 12, current()[:12])
 
 
