@@ -212,6 +212,10 @@ class Processes:
         surroundings = {**self._environment, **environment}
         return self._keep(Process(arguments, self._stderr(name), surroundings, host, self._program))
 
+    def other(self, program: Sequence[str], *arguments: str) -> Process:
+        """Any other program, in the same surroundings."""
+        return self._keep(Process(arguments, self._stderr("other"), self._environment, program=program))
+
     def end(self) -> None:
         for process in self._started:
             process.kill()

@@ -69,6 +69,10 @@ class Federation:
             self.endpoint, name, "benign", *log, host=host, **environment
         )
 
+    def python(self, module: str, *arguments: str) -> Process:
+        """A module of these tests, as a process that ends with the federation."""
+        return self._processes.other((sys.executable, "-m", module), *arguments)
+
     def restart(self, name: str) -> None:
         """Kill it, and start it again."""
         self.participants[name].kill()

@@ -38,6 +38,11 @@ def drawn(seed: int, *purpose: str | int) -> np.ndarray:
     return generator(seed, *purpose).normal(size=spec.shape).astype("<f4")
 
 
+def work_s() -> float:
+    """How long a training takes."""
+    return float(os.environ.get("LIGHT_WORK_S", "0.02"))
+
+
 def initial_parameters(scenario: Scenario) -> Parameters:
     return Parameters(manifest(), (drawn(scenario.federation.seed, "initial"),))
 
@@ -48,14 +53,16 @@ class LightRole(Role):
     def __init__(self, name: str) -> None:
         self.manifest, self.split = manifest(), SPLIT
         self._name = name
-        self._work_s = float(os.environ.get("LIGHT_WORK_S", "0.02"))
 
     def train(self, order: Train, start: Parameters, cancelled: Cancelled) -> Parameters:
         pause = threading.Event()
-        for _ in range(round(self._work_s / LOOK_S)):
+        for _ in range(round(work_s() / LOOK_S)):
             pause.wait(LOOK_S)  # the work
             if cancelled():
                 raise WorkCancelled
+        return self.update(order, start)
+
+    def update(self, order: Train, start: Parameters) -> Parameters:
         (model,) = start.buffers
         return Parameters(self.manifest, (drawn(0, self._name, order.round) - model / 8,))
 

@@ -1,0 +1,79 @@
+"""Many participants join at once, and stay."""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.system.failures.federation import LIGHT, Federation, Kind, federation, wait_until, when
+from tests.system.failures.figures import Figure
+
+# Open files that a process may have without asking for more: what most systems give it.
+PROGRAM = ("sh", "-c", 'ulimit -Sn 1024; exec "$@"', "sh", *LIGHT)
+PEERS = "tests.system.failures.peers"
+MOST_GROWTH_KIB = 20 * 1024
+MOST_KIB_EACH = 256
+
+
+@dataclass(frozen=True)
+class Crowd:
+    """``holds_s``: how long they are watched once all are in; at least until the third round is over."""
+
+    participants: int
+    processes: int
+    within_s: float
+    holds_s: float
+
+
+def many_join_at_once(folder: Path, cache: Path, crowd: Crowd) -> list[Figure]:
+    """Raises AssertionError when something that must hold does not."""
+    selected = min(50, crowd.participants)
+    kind = Kind(
+        program=PROGRAM,
+        names=(),
+        environment={"LIGHT_WORK_S": "0.5"},
+        settings={
+            **{"participants": crowd.participants, "selected": selected, "min_updates": selected},
+            **{"rounds": 100_000, "heartbeat_s": 1.0, "liveness_s": 10.0},
+        },
+    )
+    with federation(folder, cache, kind) as one:
+        alone = resident_kib(one.coordinator.pid)
+        each = crowd.participants // crowd.processes
+        for number in range(crowd.processes):
+            one.python(PEERS, one.endpoint, f"peer-{number}", str(each))
+        wait_until(lambda: len(one.journal("participant_ready")) >= crowd.participants, "all are in", 120.0)
+        full = resident_kib(one.coordinator.pid)
+        took = _took(one)
+        ends = time.monotonic() + crowd.holds_s
+        wait_until(
+            lambda: one.round() > 3 and time.monotonic() >= ends, "rounds go on", crowd.holds_s + 120.0
+        )
+        after = resident_kib(one.coordinator.pid)
+        one.coordinator.terminate()
+        assert one.coordinator.wait() == 130, one.coordinator.stderr
+        lost, rounds = one.journal("participant_lost"), one.journal("round_completed")
+    assert took <= crowd.within_s, f"all were in after {took:.1f} s"
+    assert lost == [], f"{len(lost)} were lost"
+    assert after - full <= MOST_GROWTH_KIB, f"{after - full} KiB more after {crowd.holds_s} s"
+    assert full - alone <= MOST_KIB_EACH * crowd.participants + MOST_GROWTH_KIB
+    return [
+        Figure("participants", crowd.participants),
+        Figure("from the first join until all were ready", took, "s"),
+        Figure("watched for", crowd.holds_s, "s"),
+        Figure("taken for lost", len(lost), "participants"),
+        Figure("rounds meanwhile", len(rounds)),
+        Figure("memory of the coordinator alone", alone / 1024, "MiB"),
+        Figure("with all of them", full / 1024, "MiB"),
+        Figure("at the end", after / 1024, "MiB"),
+    ]
+
+
+def resident_kib(pid: int) -> int:
+    """Memory that a process has in use, in KiB."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS:"))
+
+
+def _took(one: Federation) -> float:
+    begun = min(when(entry) for entry in one.journal("participant_joined"))
+    return max(when(entry) for entry in one.journal("participant_ready")) - begun

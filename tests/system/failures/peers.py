@@ -1,0 +1,111 @@
+"""Many participants in one process: python -m tests.system.failures.peers COORDINATOR PREFIX COUNT
+
+Each has a connection and a conversation of its own, those of the real participant; the work is that of the
+light role, without a thread. Ends when the run is over for all of them.
+"""
+
+import heapq
+import sys
+import time
+from itertools import count
+
+import zmq
+
+from participant.actions import Actions, Reconnect, Send, Start, Stop
+from participant.conversation import Conversation
+from participant.jobs import BuildJob, Built, Evaluated, Job, Outcome, Trained, TrainJob
+from protocol.codec import decode, encode
+from protocol.messages import Join
+from protocol.sockets import DealerSocket
+from tests.system.failures.light import SPLIT, LightRole, work_s
+
+PATIENCE_S = 600.0
+
+
+class Peer:
+    def __init__(self, crowd: "Crowd", name: str) -> None:
+        self.over = False
+        self._crowd = crowd
+        self._role = LightRole(name)
+        join = Join(name=name, auditor=False, software="a crowd")
+        self.conversation = Conversation(join, crowd.coordinator, PATIENCE_S, time.monotonic())
+        self.socket = self._open()
+
+    def readable(self) -> None:
+        while not self.over and (frames := self.socket.receive()) is not None:
+            decoded = decode(frames, self.conversation.manifest)
+            self._do(self.conversation.received(decoded.message, decoded.parameters, time.monotonic()))
+
+    def tick(self, now: float) -> None:
+        self._do(self.conversation.tick(now))
+
+    def worked(self, job: Job) -> None:
+        self._do(self.conversation.finished(job, self._outcome(job)))
+
+    def _do(self, actions: Actions) -> None:
+        for action in actions:
+            match action:
+                case Send(message=message, parameters=parameters):
+                    # Before there is a connection a join is repeated by the tick.
+                    if not self.socket.send(encode(message, parameters)) and not isinstance(message, Join):
+                        self._do(self.conversation.undelivered(time.monotonic()))
+                case Start(job=job):
+                    self._crowd.work(self, job)
+                case Reconnect():
+                    self._crowd.sockets.pop(self.socket.raw)
+                    self.socket.close(0)
+                    self.socket = self._open()
+                case Stop(error=error):
+                    if error is not None:
+                        raise error
+                    self.over = True
+
+    def _outcome(self, job: Job) -> Outcome:
+        if isinstance(job, BuildJob):
+            return Built(self._role.manifest.digest, SPLIT, 0.0, "cpu")
+        if isinstance(job, TrainJob):
+            return Trained(self._role.update(job.order, job.start), 0.0)
+        return Evaluated((), 0.0)
+
+    def _open(self) -> DealerSocket:
+        socket = DealerSocket(self._crowd.context, self._crowd.coordinator)
+        self._crowd.sockets[socket.raw] = self
+        return socket
+
+
+class Crowd:
+    def __init__(self, coordinator: str, prefix: str, size: int) -> None:
+        self.coordinator = coordinator
+        self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self.context.set(zmq.MAX_SOCKETS, 2 * size + 8)
+        self.sockets: dict[zmq.Socket[bytes], Peer] = {}
+        self._work: list[tuple[float, int, Peer, Job]] = []
+        self._order = count()
+        self._peers = [Peer(self, f"{prefix}-{number}") for number in range(size)]
+
+    def work(self, peer: Peer, job: Job) -> None:
+        heapq.heappush(self._work, (time.monotonic() + work_s(), next(self._order), peer, job))
+
+    def take_part(self) -> None:
+        while there := [peer for peer in self._peers if not peer.over]:
+            self._wait(min(peer.conversation.next_beat for peer in there))
+            now = time.monotonic()
+            while self._work and self._work[0][0] <= now:
+                _, _, peer, job = heapq.heappop(self._work)
+                peer.worked(job)
+            for peer in there:
+                peer.tick(now)
+        self.context.destroy(linger=1000)
+
+    def _wait(self, until: float) -> None:
+        poller = zmq.Poller()
+        for raw in self.sockets:
+            poller.register(raw, zmq.POLLIN)
+        if self._work:
+            until = min(until, self._work[0][0])
+        for raw, _ in poller.poll(max(0, round((until - time.monotonic()) * 1000) + 1)):
+            self.sockets[raw].readable()
+
+
+if __name__ == "__main__":
+    Crowd(sys.argv[1], sys.argv[2], int(sys.argv[3])).take_part()
