@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field, TypeAdapter
+from setproctitle import setproctitle
 
 # What a coordinator and a participant import by themselves once they know what is to be done.
 PRELOADED = (
@@ -105,7 +106,7 @@ def _signal(running: dict[int, int], request: Signal) -> None:
 
 
 def become(begin: Begin) -> None:
-    """Make a forked process what a new one would be: a group, signals and standard streams of its own."""
+    """Make a forked process what a new one would be: its name, group, signals and standard streams."""
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_DFL)
@@ -117,6 +118,7 @@ def become(begin: Begin) -> None:
     os.close(nothing)
     os.close(errors)
     sys.argv = ["fedmeta", *begin.arguments]
+    setproctitle(" ".join(sys.argv))
 
 
 def main() -> None:

@@ -22,13 +22,13 @@ from pathlib import Path
 from deploy import forkserver, start
 forkserver.PRELOADED = ("json",)
 def program():
-    import json, os, signal, time
+    import json, os, setproctitle, signal, time
     from deploy.children import Bell
     what = sys.argv[1]
     if what == "say":
         Path(sys.argv[2]).write_text(json.dumps({
             "pid": os.getpid(), "parent": os.getppid(), "group": os.getpgrp(),
-            "environment": dict(os.environ),
+            "environment": dict(os.environ), "title": setproctitle.getproctitle(),
             "sigint": signal.getsignal(signal.SIGINT) == signal.default_int_handler,
             "open": sorted(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else None,
         }))
@@ -78,6 +78,7 @@ def test_a_forked_process_is_what_a_new_one_would_be(server: ForkServer, bell: B
     assert said["parent"] == server.pid
     assert said["group"] == said["pid"] != os.getpgrp()
     assert said["sigint"]
+    assert said["title"] == f"fedmeta say {tmp_path / 'said'} 3"
     assert "FEDMETA_DEBUG" not in said["environment"]
     assert said["environment"]["OMP_NUM_THREADS"]
     # 0, 1, 2 and the listing's own: none of the server's pipes is left open.
