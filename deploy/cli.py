@@ -21,6 +21,8 @@ SUBCOMMANDS = {
     "inspect": ("coordinator.reading.cli", "Read what happened in a run, or watch it."),
     "report": ("coordinator.reading.report.cli", "Write figures, tables and a page about a run, or several."),
     "reproduce": ("deploy.study.cli", "Run the paper's experiments, and report what they say."),
+    "deploy": ("deploy.hosts.cli", "Run a federation on several hosts, over SSH."),
+    "keys": ("deploy.keys", "Make keys, and say whom a coordinator lets in."),
     "data": ("participant.data.cli", "List, fetch and look at data sets."),
 }
 

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from types import UnionType
+from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le, Lt, MinLen
@@ -39,6 +39,8 @@ def explain(error: ValidationError, model: type[BaseModel]) -> Problem:
             text = f"unknown key; known here: {', '.join(place.keys)}"
         elif details["type"] == "value_error":
             text = details["msg"].removeprefix("Value error, ")
+        elif details["type"] == "missing":
+            text = f"missing; it must be {_describe(place.expected)}"
         else:
             expected = _describe(place.expected, full=details["type"] == "less_than")
             text = f"{place.entry}must be {expected}, not {_shown(details['input'])}"
@@ -89,13 +91,16 @@ def _bare(annotation: Any) -> Any:
 
 def _describe(annotation: Any, full: bool = False) -> str:
     bare = _bare(annotation)
+    if said := _description(annotation):
+        return said
     section = _section(bare)
     if section is not None:
         return f"a section with the keys {', '.join(section.model_fields)}"
     if get_origin(bare) is Literal:
         return _alternatives(_shown(value) for value in get_args(bare))
     if get_origin(bare) in (Union, UnionType):
-        return _alternatives(_describe(member, full) for member in get_args(bare))
+        # None stands for a key that is left out, which no file can say.
+        return _alternatives(_describe(member, full) for member in get_args(bare) if member is not NoneType)
     if get_origin(bare) is tuple:
         least = next((limit.min_length for limit in _limits(annotation) if isinstance(limit, MinLen)), 0)
         some = f" of at least {least} entr{'y' if least == 1 else 'ies'}" if least else ""
@@ -126,6 +131,12 @@ def _limits(annotation: Any) -> Iterator[object]:
     if get_origin(annotation) is Annotated:
         for extra in get_args(annotation)[1:]:
             yield from extra.metadata if isinstance(extra, FieldInfo) else (extra,)
+
+
+def _description(annotation: Any) -> str | None:
+    """What a field's own ``description`` says that it must be."""
+    extras = get_args(annotation)[1:] if get_origin(annotation) is Annotated else ()
+    return next((e.description for e in extras if isinstance(e, FieldInfo) and e.description), None)
 
 
 def _alternatives(texts: Iterable[str]) -> str:

@@ -1,0 +1,50 @@
+"""Where things are in a federation's folder on a host, and reading and writing there.
+
+DIR/SCENARIO.toml   DIR/keys/   DIR/run/ (the coordinator's run directory)   DIR/processes/NAME.json
+DIR/participants/NAME.jsonl, NAME.stderr, NAME/ (its private state)
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+COORDINATOR = "coordinator"
+
+
+def record_of(home: Path, name: str) -> Path:
+    return home / "processes" / f"{name}.json"
+
+
+def key_of(home: Path, name: str) -> Path:
+    return home / "keys" / f"{name}.key"
+
+
+def journal_of(home: Path) -> Path:
+    return home / "run" / "journal.jsonl"
+
+
+def read_text(path: Path) -> str | None:
+    """None where there is no such file, or in /proc no such process."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+
+
+def write_text(path: Path, text: str) -> None:
+    """Whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(path)
+
+
+def size_of(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
+
+
+def last_line(text: str) -> str:
+    """Of what a process wrote for people, without the program's name in front."""
+    lines = text.strip().splitlines()
+    return lines[-1].replace("fedmeta: ", "", 1) if lines else ""

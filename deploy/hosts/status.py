@@ -1,0 +1,83 @@
+"""What runs where, and how far the run is."""
+
+from dataclasses import dataclass
+
+from deploy.hosts.answers import Progress, Seen
+from deploy.hosts.casting import cast
+from deploy.hosts.fleet import Fleet
+from deploy.hosts.hosts_file import HostsFile
+from deploy.hosts.on_host.files import COORDINATOR
+from deploy.hosts.up import said_last
+
+
+@dataclass(frozen=True)
+class Row:
+    """``state``: running, joined, ended, stopped or unreachable. ``note``: last words, or what is wrong."""
+
+    host: str
+    name: str
+    role: str
+    state: str
+    pid: int | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Status:
+    """``progress``: None where the coordinator's host cannot be reached."""
+
+    rows: tuple[Row, ...]
+    progress: Progress | None
+    lost: tuple[str, ...]
+
+    @property
+    def is_well(self) -> bool:
+        """Nothing is missing of what should run now."""
+        over = self.progress is not None and self.progress.status == "completed"
+        return not self.lost and (over or all(row.state in ("running", "joined") for row in self.rows))
+
+
+async def status_of(fleet: Fleet) -> Status:
+    seen = await fleet.on_each(lambda _, host: host.ask(Seen, "look"), fleet.hosts.hosts)
+    problems = {name: problem.text for name, problem in fleet.lost.items()}
+    return merged(fleet.hosts, seen, problems)
+
+
+def merged(hosts: HostsFile, seen: dict[str, Seen], lost: dict[str, str]) -> Status:
+    """What the hosts say, beside what the hosts file wants. A process that runs and is not in the file any
+    more is shown as well."""
+    home = hosts.coordinator.host
+    progress = seen[home].progress if home in seen else None
+    wanted = {(home, COORDINATOR): COORDINATOR}
+    wanted |= {(part.host, part.name): part.role for part in cast(hosts)}
+    started = {(host, process.name): process for host, one in seen.items() for process in one.processes}
+    places = [*wanted, *sorted(set(started) - set(wanted))]
+    rows = []
+    for host, name in sorted(places, key=lambda place: list(hosts.hosts).index(place[0])):
+        role, process = wanted.get((host, name), "not in the hosts file"), started.get((host, name))
+        if host in lost:
+            rows.append(Row(host, name, role, "unreachable", None, lost[host]))
+        elif process is None:
+            rows.append(Row(host, name, role, "stopped"))
+        elif not process.alive:
+            note = "" if progress and progress.status == "completed" else said_last(process)
+            rows.append(Row(host, name, role, "ended", process.pid, note))
+        else:
+            joined = progress is not None and name in progress.ready
+            rows.append(Row(host, name, role, "joined" if joined else "running", process.pid))
+    return Status(tuple(rows), progress, tuple(lost))
+
+
+def progress_line(progress: Progress | None, participants: int) -> str:
+    """For people."""
+    if progress is None:
+        return "the coordinator's host cannot be reached: how far the run is is not known"
+    if progress.status == "absent" or progress.run is None:
+        return "no run yet" if progress.status == "absent" else "the coordinator starts"
+    waiting = f", waits for: {progress.waiting}" if progress.waiting else ""
+    reason = f" ({progress.reason})" if progress.reason else ""
+    there = f", {len(progress.ready)} of {participants} have joined" if progress.status == "running" else ""
+    return (
+        f"{progress.scenario} (run {progress.run}): {progress.status}{reason}, "
+        f"round {progress.round} of {progress.rounds}{there}{waiting}"
+    )
