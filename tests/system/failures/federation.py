@@ -49,12 +49,20 @@ REAL = tuple(FEDMETA)
 class Federation:
     """Started at once, in ``folder``; each participant on a host of its own, if there is a ``lab``."""
 
-    def __init__(self, processes: Processes, folder: Path, kind: Kind, lab: Laboratory | None = None) -> None:
+    def __init__(
+        self,
+        processes: Processes,
+        folder: Path,
+        kind: Kind,
+        lab: Laboratory | None = None,
+        coordinator_environment: dict[str, str] | None = None,
+    ) -> None:
         self.run_dir = folder / "run"
         self.kind = kind
         self.lab = lab
         self._processes = processes
         self._logs = folder
+        self._environment = coordinator_environment or {}
         self._scenario = write_tiny(folder)
         self.coordinator = self._start()
         self.endpoint = self.coordinator.endpoint
@@ -62,11 +70,12 @@ class Federation:
         for name in kind.names:
             self.start(name)
 
-    def start(self, name: str, **environment: str) -> None:
+    def start(self, name: str, endpoint: str | None = None, **environment: str) -> None:
+        """``endpoint``: None for the coordinator's own."""
         host = None if self.lab is None else self.lab.namespace(name)
         log = ("--log", str(self._logs / f"{name}.jsonl"))
         self.participants[name] = self._processes.start_participant(
-            self.endpoint, name, "benign", *log, host=host, **environment
+            endpoint or self.endpoint, name, "benign", *log, host=host, **environment
         )
 
     def python(self, module: str, *arguments: str) -> Process:
@@ -114,6 +123,7 @@ class Federation:
             bind=bind,
             resume=resume,
             host=None if self.lab is None else self.lab.namespace("coordinator"),
+            **self._environment,
         )
 
 
@@ -122,11 +132,17 @@ def _key(key: str) -> str:
 
 
 @contextmanager
-def federation(folder: Path, cache: Path, kind: Kind, lab: Laboratory | None = None) -> Iterator[Federation]:
+def federation(
+    folder: Path,
+    cache: Path,
+    kind: Kind,
+    lab: Laboratory | None = None,
+    coordinator_environment: dict[str, str] | None = None,
+) -> Iterator[Federation]:
     """None of its processes outlives it."""
     environment = {"PYTHONPATH": str(REPOSITORY), **kind.environment}
     with running_in(folder, cache, kind.program, **environment) as processes:
-        yield Federation(processes, folder, kind, lab)
+        yield Federation(processes, folder, kind, lab, coordinator_environment)
 
 
 def undisturbed(folder: Path, cache: Path, kind: Kind) -> dict[int, str]:
