@@ -1,7 +1,7 @@
-"""Many participants in one process: python -m tests.system.failures.peers COORDINATOR PREFIX COUNT
+"""Many participants in one process: python -m tests.system.failures.peers COORDINATOR PREFIX COUNT [quiet]
 
 Each has a connection and a conversation of its own, those of the real participant; the work is that of the
-light role, without a thread. Ends when the run is over for all of them.
+light role, without a thread. Ends when the run is over for all of them. ``quiet`` ones send no heartbeats.
 """
 
 import heapq
@@ -12,7 +12,7 @@ from itertools import count
 import zmq
 
 from participant.actions import Actions, Reconnect, Send, Start, Stop
-from participant.conversation import Conversation
+from participant.conversation import Conversation, Phase
 from participant.jobs import BuildJob, Built, Evaluated, Job, Outcome, Trained, TrainJob
 from protocol.codec import decode, encode
 from protocol.messages import Join
@@ -20,6 +20,7 @@ from protocol.sockets import DealerSocket
 from tests.system.failures.light import SPLIT, LightRole, work_s
 
 PATIENCE_S = 600.0
+LOOK_S = 1.0
 
 
 class Peer:
@@ -30,6 +31,10 @@ class Peer:
         join = Join(name=name, auditor=False, software="a crowd")
         self.conversation = Conversation(join, crowd.coordinator, PATIENCE_S, time.monotonic())
         self.socket = self._open()
+
+    @property
+    def in_place(self) -> bool:
+        return self.conversation.phase is Phase.READY
 
     def readable(self) -> None:
         while not self.over and (frames := self.socket.receive()) is not None:
@@ -74,8 +79,9 @@ class Peer:
 
 
 class Crowd:
-    def __init__(self, coordinator: str, prefix: str, size: int) -> None:
+    def __init__(self, coordinator: str, prefix: str, size: int, *, quiet: bool) -> None:
         self.coordinator = coordinator
+        self._quiet = quiet
         self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self.context.set(zmq.MAX_SOCKETS, 2 * size + 8)
         self.sockets: dict[zmq.Socket[bytes], Peer] = {}
@@ -88,12 +94,13 @@ class Crowd:
 
     def take_part(self) -> None:
         while there := [peer for peer in self._peers if not peer.over]:
-            self._wait(min(peer.conversation.next_beat for peer in there))
+            beating = [peer for peer in there if not (self._quiet and peer.in_place)]
+            self._wait(min((peer.conversation.next_beat for peer in beating), default=float("inf")))
             now = time.monotonic()
             while self._work and self._work[0][0] <= now:
                 _, _, peer, job = heapq.heappop(self._work)
                 peer.worked(job)
-            for peer in there:
+            for peer in beating:
                 peer.tick(now)
         self.context.destroy(linger=1000)
 
@@ -103,9 +110,10 @@ class Crowd:
             poller.register(raw, zmq.POLLIN)
         if self._work:
             until = min(until, self._work[0][0])
-        for raw, _ in poller.poll(max(0, round((until - time.monotonic()) * 1000) + 1)):
+        patience_s = min(until - time.monotonic(), LOOK_S)
+        for raw, _ in poller.poll(max(0, round(patience_s * 1000) + 1)):
             self.sockets[raw].readable()
 
 
 if __name__ == "__main__":
-    Crowd(sys.argv[1], sys.argv[2], int(sys.argv[3])).take_part()
+    Crowd(sys.argv[1], sys.argv[2], int(sys.argv[3]), quiet="quiet" in sys.argv).take_part()
