@@ -14,7 +14,7 @@ from coordinator.reading.fold import read_history
 from coordinator.reading.history import Evaluation, RunHistory
 from deploy.study.plan import Arm, Plan
 from deploy.study.statistics import Estimate, estimate
-from protocol.messages import Interval
+from protocol.messages import Difference, Interval, SignedInterval
 from protocol.scenario import Scenario
 
 Phase = Literal["before", "during", "after"]
@@ -26,7 +26,8 @@ STEPS = 50  # a user's adaptation, where nothing else is said
 @dataclass(frozen=True)
 class Row:
     """One measurement of one arm. ``after``: rounds since the last attack round, negative before it; where
-    nobody attacks, since the round in which somebody would have. ``evaluator``: who measured."""
+    nobody attacks, since the round in which somebody would have. ``evaluator``: who measured.
+    ``difference``: to the first decision measured there, over the same episodes; None of that one."""
 
     arm: Arm
     round: int
@@ -40,12 +41,13 @@ class Row:
     main: Interval
     attack_train: Interval
     attack_validation: Interval
+    difference: Difference | None = None
 
     def is_at(self, when: When) -> bool:
         return self.phase == BEFORE if when == BEFORE else self.phase == "after" and self.after == when
 
 
-Metric = Callable[[Row], Interval]
+Metric = Callable[[Row], Interval | SignedInterval | None]  # None: the row has no such value
 
 
 def main(row: Row) -> Interval:
@@ -60,6 +62,11 @@ def train(row: Row) -> Interval:
 def validation(row: Row) -> Interval:
     """Backdoor accuracy on attack-validation images."""
     return row.attack_validation
+
+
+def versus_first(row: Row) -> SignedInterval | None:
+    """Backdoor accuracy on attack-train images minus that of the first decision, paired over episodes."""
+    return row.difference.attack_train if row.difference else None
 
 
 METRICS: Mapping[str, Metric] = {"attack-train": train, "attack-validation": validation}
@@ -100,14 +107,14 @@ class Measurements:
 
     def _intervals(
         self, pick: Pick, when: When, metric: Metric, alike: str | None = None
-    ) -> dict[int, list[Interval]]:
+    ) -> dict[int, list[Interval | SignedInterval]]:
         """Of each seed, one for each evaluator."""
         others = {(row.arm.seed, row.evaluator) for row in self.rows if row.arm.name == alike}
-        found: dict[int, dict[int, list[Interval]]] = {}
+        found: dict[int, dict[int, list[Interval | SignedInterval]]] = {}
         for row in self.rows:
             counts = alike is None or (row.arm.seed, row.evaluator) in others
-            if counts and pick.takes(row) and row.is_at(when):
-                found.setdefault(row.arm.seed, {}).setdefault(row.adaptation_steps, []).append(metric(row))
+            if counts and pick.takes(row) and row.is_at(when) and (value := metric(row)) is not None:
+                found.setdefault(row.arm.seed, {}).setdefault(row.adaptation_steps, []).append(value)
         # Where both no step and STEPS were measured, the adapted one is the user's.
         return {seed: values[max(values)] for seed, values in sorted(found.items())}
 
@@ -210,6 +217,7 @@ def _row(arm: Arm, attacks: Sequence[int], evaluation: Evaluation) -> Row:
         main=evaluation.main_accuracy,
         attack_train=evaluation.backdoor_accuracy.attack_train,
         attack_validation=evaluation.backdoor_accuracy.attack_validation,
+        difference=evaluation.difference,
     )
 
 
@@ -227,6 +235,8 @@ def as_csv(rows: Iterable[Row]) -> str:
             *("experiment", "arm", *factors, "seed", "run", "round", "phase", "rounds_after_attack"),
             *("evaluator", "decision", "shot", "adaptation_steps", "backdoor_in_support"),
             *(f"{name}_{part}" for name in _INTERVALS for part in ("mean", "ci95", "episodes")),
+            "difference_against",
+            *(f"{name}_difference_{part}" for name in _INTERVALS for part in ("mean", "ci95")),
         ]
     )
     for row in rows:
@@ -238,6 +248,14 @@ def as_csv(rows: Iterable[Row]) -> str:
                 *(row.evaluator, row.decision, row.shot, row.adaptation_steps),
                 "yes" if row.backdoor_in_support else "no",
                 *(value for i in intervals for value in (round(i.mean, 6), round(i.ci95, 6), i.episodes)),
+                *_difference_cells(row.difference),
             ]
         )
     return output.getvalue()
+
+
+def _difference_cells(difference: Difference | None) -> list[str | float]:
+    if difference is None:
+        return [""] * (1 + 2 * len(_INTERVALS))
+    values = (difference.main_accuracy, difference.attack_train, difference.attack_validation)
+    return [difference.against, *(round(part, 6) for value in values for part in (value.mean, value.ci95))]

@@ -12,7 +12,7 @@ from deploy.study.analyses.pieces import (
 )
 from deploy.study.findings import Figure, Findings, Panel, Table
 from deploy.study.gain import USUAL, kept_of
-from deploy.study.measurements import BEFORE, METRICS, Measurements, Pick, main, train
+from deploy.study.measurements import BEFORE, METRICS, Measurements, Pick, main, train, versus_first
 from deploy.study.plan import Arm
 from deploy.study.sizes import Size
 from deploy.study.statistics import paired
@@ -34,6 +34,7 @@ def _e4(measured: Measurements, size: Size) -> Findings:
                     decision,
                     "yes" if held else "no",
                     *before_after(measured, pick, (0, size.benign), METRICS),
+                    measured.at(pick, 0, versus_first),
                     paired(measured.rise(pick, 0, train), measured.rise(undefended, 0, train)),
                     measured.at(pick, BEFORE, main),
                     measured.at(pick, size.benign, main),
@@ -46,8 +47,9 @@ def _e4(measured: Measurements, size: Size) -> Findings:
             )
     header = (
         "federation", "attacker", "aggregation", "decision", "backdoor in support",
-        *headings((0, size.benign), METRICS), "rise − undefended, right after", "main task, before",
-        f"main task, +{size.benign}", f"main task − undefended, +{size.benign}", "share of the gain kept",
+        *headings((0, size.benign), METRICS), "attack-train − first decision, right after",
+        "rise − undefended, right after", "main task, before", f"main task, +{size.benign}",
+        f"main task − undefended, +{size.benign}", "share of the gain kept",
     )  # fmt: skip
     panels = tuple(
         Panel(
@@ -87,6 +89,8 @@ def _e4(measured: Measurements, size: Size) -> Findings:
         notes=(
             "The gain is that of the unattacked matching federation over each participant training alone, "
             f"{size.benign} rounds after the moment of the attack, as in the arms.",
+            "Decisions of one federation classify the same episodes: the difference to the first of them is "
+            "paired over these. That to the undefended is paired over seeds.",
         ),
     )  # fmt: skip
 

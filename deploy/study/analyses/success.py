@@ -28,16 +28,15 @@ def _e1(measured: Measurements, size: Size) -> Findings:
         (
             str(steps),
             "yes" if held else "no",
-            *before_after(measured, Pick("E1", "linear", held, steps), (0,), METRICS),
-            measured.at(Pick("E1", "linear", held, steps), BEFORE, main),
-            measured.at(Pick("E1", "linear", held, steps), 0, main),
+            *before_after(measured, Pick("E1", "linear", held, steps), (0, size.benign), METRICS),
+            *before_after(measured, Pick("E1", "linear", held, steps), (0, size.benign), {"main task": main}),
         )
         for held, _ in SUPPORTS
         for steps in size.adaptation_steps
     ]
     header = (
-        "steps", "backdoor in support", *headings((0,), METRICS), "main task, before",
-        "main task, right after",
+        "steps", "backdoor in support", *headings((0, size.benign), METRICS),
+        *headings((0, size.benign), {"main task": main}),
     )  # fmt: skip
     figure = Figure(
         "backdoor-by-adaptation-steps",

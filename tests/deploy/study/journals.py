@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -91,7 +91,7 @@ def _evaluations(run: Run, first: int, invent: Invent, evaluators: Sequence[str]
     attacks = scenario.attack.rounds or (first + 1,)
     last = scenario.federation.rounds
     return [
-        _evaluated(number, asked, invent(asked), scenario)
+        _evaluated(number, asked, invent)
         for number in range(first, last + 1)
         if scenario.evaluation.due(number, last)
         for decision in scenario.decision.names
@@ -102,9 +102,20 @@ def _evaluations(run: Run, first: int, invent: Invent, evaluators: Sequence[str]
     ]
 
 
-def _evaluated(number: int, asked: Asked, values: Values, scenario: Scenario) -> str:
+def _evaluated(number: int, asked: Asked, invent: Invent) -> str:
+    scenario, values = asked.run.scenario, invent(asked)
+    first = scenario.decision.names[0]
+    against = invent(replace(asked, decision=first))
+
     def interval(mean: float) -> dict[str, Any]:
         return {"mean": mean, "ci95": 0.02, "episodes": scenario.evaluation.episodes}
+
+    difference = {
+        "against": first,
+        "main_accuracy": interval(values.main - against.main),
+        "attack_train": interval(values.train - against.train),
+        "attack_validation": interval(values.validation - against.validation),
+    }
 
     return evaluated(
         number,
@@ -117,6 +128,7 @@ def _evaluated(number: int, asked: Asked, values: Values, scenario: Scenario) ->
             "attack_train": interval(values.train),
             "attack_validation": interval(values.validation),
         },
+        difference=None if asked.decision == first else difference,
     )
 
 

@@ -9,7 +9,7 @@ import pytest
 from deploy.study.analyses.pieces import ANALYSES
 from deploy.study.experiments import EXPERIMENTS
 from deploy.study.findings import Table
-from deploy.study.measurements import BEFORE, Pick, as_csv, main, train
+from deploy.study.measurements import BEFORE, Pick, as_csv, main, train, versus_first
 from deploy.study.statistics import Estimate
 from tests.deploy.study.journals import (
     Asked,
@@ -92,6 +92,27 @@ def test_every_measurement_is_a_line_of_the_csv(tmp_path: Path) -> None:
         "no",
     )
     assert (first["attack_train_mean"], first["attack_train_episodes"]) == ("0.51", "16")
+
+
+def test_a_decision_is_compared_with_the_first_one_on_the_same_episodes(tmp_path: Path) -> None:
+    result = write_study(tmp_path, ["E4"], as_the_paper_says, (1,)).result("E4")
+    linear = Pick("linear-plain", "linear")
+    assert result.measured.at(linear, 0, versus_first) is None
+    matched = result.measured.at(Pick("linear-plain", "matching"), 0, versus_first)
+    assert matched is not None
+    assert (matched.mean, matched.episodes) == (pytest.approx(-0.75), 0.02)
+    table = list(csv.DictReader(StringIO(result.findings.tables[0].csv())))
+    cells = [row["attack-train − first decision, right after"] for row in table]
+    assert cells.count("-0.750000") == 3  # of the linear federation; each of the others has a first one too
+    lines = {
+        (row["arm"], row["decision"]): row
+        for row in csv.DictReader(StringIO(as_csv(result.measured.rows)))
+        if row["rounds_after_attack"] == "0" and row["backdoor_in_support"] == "no"
+    }
+    assert lines["linear-plain", "linear"]["difference_against"] == ""
+    fresh = lines["linear-plain", "fresh-head"]
+    assert (fresh["difference_against"], fresh["attack_train_difference_mean"]) == ("linear", "-0.75")
+    assert fresh["main_difference_ci95"] == "0.02"
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
