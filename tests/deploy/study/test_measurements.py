@@ -100,7 +100,8 @@ def test_a_decision_is_compared_with_the_first_one_on_the_same_episodes(tmp_path
     assert result.measured.at(linear, 0, versus_first) is None
     matched = result.measured.at(Pick("linear-plain", "matching"), 0, versus_first)
     assert matched is not None
-    assert (matched.mean, matched.episodes) == (pytest.approx(-0.75), 0.02)
+    assert matched.mean == pytest.approx(-0.75)
+    assert matched.episodes == 0.02
     table = list(csv.DictReader(StringIO(result.findings.tables[0].csv())))
     cells = [row["attack-train − first decision, right after"] for row in table]
     assert cells.count("-0.750000") == 3  # of the linear federation; each of the others has a first one too
