@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: demo test check format lock
+.PHONY: demo test check format lock soak
 
 demo: $(STAMP)
 	$(BIN)/fedmeta run one_shot_attack
@@ -21,6 +21,10 @@ check: $(STAMP)
 format: $(STAMP)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+# About an hour, on a machine that does nothing else; network namespaces and small disks need root.
+soak: $(STAMP)
+	$(BIN)/python -m benchmarks.soak --write docs/RELIABILITY.md
 
 # The environment is made anew when what it is made from has changed.
 $(STAMP): requirements.lock pyproject.toml

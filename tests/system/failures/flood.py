@@ -1,8 +1,8 @@
 """A participant that sends nonsense: python -m tests.system.failures.flood COORDINATOR NAME COUNT BEFORE SEED
 
-It joins and trains like any other. Once BEFORE rounds are over it also sends COUNT messages that are malformed,
-mutated, truncated or make no sense, as fast as they are taken. Then it prints, as JSON, how many it sent by the
-reason for which they must have been refused, and goes on training.
+It joins and trains like any other. Once BEFORE rounds are over it also sends COUNT messages that are
+malformed, mutated, truncated or make no sense, as fast as they are taken. Then it prints, as JSON, how many
+it sent by the reason for which they must have been refused, and goes on training.
 """
 
 import json
