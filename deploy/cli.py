@@ -91,6 +91,11 @@ def _exit_code(arguments: list[str]) -> int:
         where = f"{error.filename}: " if error.filename else ""
         return _fail(f"{where}{error.strerror or error}", FedmetaError.exit_code, debug)
     except Exception as error:  # noqa: BLE001  (the outermost boundary: a bug is one line for people as well)
+        from participant.device import more_memory, out_of_memory
+
+        if out_of_memory(error):
+            line = f"out of memory; {more_memory('cpu')}"
+            return _fail(line, FedmetaError.exit_code, debug)
         line = f"a bug in fedmeta: {type(error).__name__}: {error} (--debug shows where)"
         return _fail(line, FedmetaError.exit_code, debug)
 

@@ -1,9 +1,14 @@
 """Which device a participant computes on, and how torch is set up there so that rounds can be repeated."""
 
 import ctypes
+import fcntl
 import os
 import re
 import sys
+import tempfile
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from participant.interrupts import held_back
@@ -19,6 +24,9 @@ CUBLAS_WORKSPACE = ":4096:8"
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of mallopt(3)
 MMAP_THRESHOLD = 2**25  # the most that glibc takes; setting one alone would leave the other at 128 KiB
 TRIM_THRESHOLD = 2**30
+MOST_PLACES = 1000  # more participants on one device are not counted any more
+# How the libraries below torch say it; most of them as a plain RuntimeError.
+NO_MEMORY = re.compile(r"out of memory|DefaultCPUAllocator|_ALLOC_FAILED|[Cc]annot allocate memory")
 
 
 def prepare_device(wanted: str, name: str) -> str:
@@ -54,8 +62,8 @@ def keep_freed_memory() -> None:
 
 
 def choose_device(wanted: str, name: str) -> "torch.device":
-    """``auto``: a CUDA device if there is one (participants of one host are spread over them by ``name``),
-    else MPS, else the CPU. ``cuda`` is the CUDA device that ``auto`` would take.
+    """``auto``: a CUDA device if there is one (by ``name``; :func:`prepare_device` looks at who else is
+    there), else MPS, else the CPU. ``cuda`` is the CUDA device that ``auto`` would take.
 
     Raises :class:`UsageProblem` that names the devices there are.
     """
@@ -79,10 +87,70 @@ def choose_device(wanted: str, name: str) -> "torch.device":
     return torch.device(chosen)
 
 
+def _take_place(device: "torch.device", *, any_device: bool) -> "torch.device":
+    """The device, or with ``any_device`` the one with the fewest participants of this user."""
+    import torch
+
+    # Not their numbers, which depend on what each process is shown of them (CUDA_VISIBLE_DEVICES).
+    ids = [str(torch.cuda.get_device_properties(index).uuid) for index in range(torch.cuda.device_count())]
+    preferred = device.index or 0
+    if not any_device:
+        claim_place((ids[preferred],), 0, places_folder())
+        return device
+    return torch.device("cuda", claim_place(tuple(ids), preferred, places_folder()))
+
+
+def places_folder() -> Path:
+    return Path(tempfile.gettempdir()) / f"fedmeta-devices-{os.getuid()}"
+
+
+@cache  # a participant that joins again keeps its place
+def claim_place(devices: Sequence[str], preferred: int, folder: Path) -> int:
+    """Take a place on a device until this process ends, and say which device, by its position.
+
+    Places are locked files, which the system frees whatever becomes of their holder. Everybody looks at the
+    first places of all devices before the second ones, so that no device has two participants more than
+    another, however many start at once. Among equals it is the ``preferred`` one; also where there can be no
+    such files.
+    """
+    order = [(preferred + step) % len(devices) for step in range(len(devices))]
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        if folder.stat().st_uid != os.getuid():
+            return preferred
+        for place in range(MOST_PLACES):
+            for index in order:
+                if _locked(folder / f"{devices[index]}.{place}"):
+                    return index
+    except OSError:
+        pass  # a full or read-only file system: sharing less evenly is better than not taking part
+    return preferred
+
+
+def _locked(path: Path) -> bool:
+    """Whether the file is this process's from now on."""
+    file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(file)
+        return False
+    return True
+
+
 def out_of_memory(error: BaseException) -> bool:
     """Whether an error says that a device or the machine has no memory left."""
     torch = sys.modules.get("torch")  # where it is not loaded, it has raised nothing
     if isinstance(error, MemoryError) or (torch and isinstance(error, torch.OutOfMemoryError)):
         return True
-    # On the CPU torch raises a plain RuntimeError.
-    return isinstance(error, RuntimeError) and "DefaultCPUAllocator" in str(error)
+    return isinstance(error, RuntimeError) and NO_MEMORY.search(str(error)) is not None
+
+
+def more_memory(device: str) -> str:
+    """What would help where a device, or the machine, has no memory left."""
+    fewer, smaller = "fewer participants", "smaller batches (learning.inner_batch)"
+    if device.startswith("cuda"):
+        return f"use {fewer} on that GPU, another one (--device cuda:N), --device cpu, or {smaller}"
+    if device == "mps":
+        return f"use {fewer} on this machine, --device cpu, or {smaller}"
+    return f"use {fewer} on this machine, a machine with more memory, or {smaller}"

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 
-from participant.device import out_of_memory
+from participant.device import more_memory, out_of_memory
 from participant.jobs import (
     BuildJob,
     Built,
@@ -90,10 +90,8 @@ class Worker:
         if isinstance(error, FedmetaError):
             return Failed(error, f"failed while {job.doing}")
         if out_of_memory(error):
-            problem = RunFailed(
-                f"out of memory while {job.doing} on {self._device or 'its device'}; use a device with more "
-                "memory (--device cuda:N), --device cpu, or smaller batches (learning.inner_batch)"
-            )
+            device = self._device or "its device"
+            problem = RunFailed(f"out of memory while {job.doing} on {device}; {more_memory(device)}")
             public = f"out of memory while {job.doing}"
         else:
             problem = RunFailed(f"failed while {job.doing}: {type(error).__name__}: {one_line(str(error))}")

@@ -1,11 +1,15 @@
 import platform
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 
-from participant.device import choose_device, out_of_memory, prepare_device
+from participant.device import choose_device, claim_place, out_of_memory, prepare_device
 from protocol.errors import UsageProblem
 
 
@@ -33,6 +37,67 @@ def test_participants_of_one_host_are_spread_over_its_devices_by_name(
     chosen = [choose_device("auto", name) for name in names]
     assert {device.index for device in chosen} == {0, 1, 2, 3}
     assert chosen == [choose_device("cuda", name) for name in names]
+
+
+TAKE_PLACE = """
+import sys
+from pathlib import Path
+from participant.device import claim_place
+print(claim_place(tuple(sys.argv[3:]), int(sys.argv[2]), Path(sys.argv[1])), flush=True)
+sys.stdin.read()
+"""
+
+
+@contextmanager
+def takes_place(folder: Path, *devices: str, preferred: int = 0) -> Iterator[int]:
+    """A process that has taken a place, until it is killed; on which device."""
+    command = [sys.executable, "-c", TAKE_PLACE, str(folder), str(preferred), *devices]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        yield int(process.stdout.readline())
+        process.kill()
+
+
+def test_each_participant_takes_the_device_with_the_fewest_others_and_its_end_makes_room(
+    tmp_path: Path,
+) -> None:
+    folder = tmp_path / "places"
+    with ExitStack() as stack:
+        first, second = (stack.enter_context(takes_place(folder, "one", "two")) for _ in range(2))
+        assert (first, second) == (0, 1)
+        with takes_place(folder, "one", "two", preferred=1) as third:
+            assert third == 1  # both have one: it takes the one that it prefers
+        with takes_place(folder, "one", "two") as after_it_was_killed:
+            assert after_it_was_killed == 0
+        with takes_place(folder, "two") as sees_one_of_them, takes_place(folder, "one", "two") as fifth:
+            assert (sees_one_of_them, fifth) == (0, 0)
+
+
+def test_a_participant_that_joins_again_keeps_its_place(tmp_path: Path) -> None:
+    assert claim_place(("one", "two"), 0, tmp_path) == claim_place(("one", "two"), 0, tmp_path) == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["one.0"]
+
+
+def test_where_places_cannot_be_taken_names_spread_the_participants(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    assert claim_place(("one", "two"), 1, tmp_path / "file") == 1
+
+
+def test_on_cuda_auto_looks_at_who_else_is_there_and_a_named_device_is_counted(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    machine(monkeypatch, cuda=2)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda index: SimpleNamespace(uuid=f"id{index}"))
+    monkeypatch.setattr("participant.device.places_folder", lambda: tmp_path)
+    deterministic = torch.are_deterministic_algorithms_enabled()
+    try:
+        with takes_place(tmp_path, "id0"):
+            assert prepare_device("auto", "ann") == prepare_device("auto", "ann") == "cuda:1"
+        assert prepare_device("cuda:0", "ann") == "cuda:0"
+        with takes_place(tmp_path, "id0", "id1", preferred=1) as other:
+            assert other == 1  # were the named one not counted, it would be the emptier
+    finally:
+        torch.use_deterministic_algorithms(deterministic)
 
 
 def test_a_device_that_is_named_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -102,4 +167,6 @@ def test_memory_that_ran_out_is_recognised() -> None:
     with pytest.raises(RuntimeError) as huge:
         torch.empty(2**58, dtype=torch.float32)
     assert out_of_memory(huge.value)
+    assert out_of_memory(RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate`"))
+    assert out_of_memory(RuntimeError("CUDA error: out of memory"))  # no room for the driver's own context
     assert not out_of_memory(RuntimeError("shapes differ"))
