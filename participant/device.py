@@ -39,6 +39,8 @@ def prepare_device(wanted: str, name: str) -> str:
     import torch
 
     device = choose_device(wanted, name)
+    if device.type == "cuda":
+        device = _take_place(device, any_device=wanted in ("auto", "cuda"))
     # use_deterministic_algorithms(True) is the same, but imports torch's compiler: 1.5 s for nothing.
     torch.set_deterministic_debug_mode("error")
     # Else every new tensor is filled first, in case that something reads it before it is written.
