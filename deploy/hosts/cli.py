@@ -111,7 +111,6 @@ def status(hosts: Path, as_json: bool, timeout: float) -> None:
 
     async def shown(fleet: "Fleet") -> None:
         from coordinator.reading.tables import open_console
-        from deploy.hosts.casting import cast
         from deploy.hosts.status import progress_line, status_of
         from deploy.hosts.tables import status_table
 
@@ -124,7 +123,7 @@ def status(hosts: Path, as_json: bool, timeout: float) -> None:
         else:
             console = open_console()
             console.print(status_table(found))
-            line = progress_line(found.progress, len(cast(described)))
+            line = progress_line(found)
             console.print(f"\n{line}", markup=False, highlight=False, soft_wrap=True)
         if not found.is_well:
             missing = [row.name for row in found.rows if row.state in ("ended", "stopped")]

@@ -24,7 +24,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Status:
-    """``progress``: None where the coordinator's host cannot be reached."""
+    """``progress``: by the coordinator's journal; None where its host cannot be reached."""
 
     rows: tuple[Row, ...]
     progress: Progress | None
@@ -68,16 +68,19 @@ def merged(hosts: HostsFile, seen: dict[str, Seen], lost: dict[str, str]) -> Sta
     return Status(tuple(rows), progress, tuple(lost))
 
 
-def progress_line(progress: Progress | None, participants: int) -> str:
+def progress_line(status: Status) -> str:
     """For people."""
+    progress = status.progress
     if progress is None:
         return "the coordinator's host cannot be reached: how far the run is is not known"
     if progress.status == "absent" or progress.run is None:
         return "no run yet" if progress.status == "absent" else "the coordinator starts"
+    where = f"{progress.scenario} (run {progress.run}): round {progress.round} of {progress.rounds}"
+    if progress.status != "running":
+        return f"{where}, {progress.status}{f' ({progress.reason})' if progress.reason else ''}"
+    coordinator = next(row for row in status.rows if row.role == COORDINATOR)
+    if coordinator.state != "running":
+        return f"{where}, and its coordinator does not run"
+    takes_part = [row for row in status.rows if row.role != COORDINATOR]
     waiting = f", waits for: {progress.waiting}" if progress.waiting else ""
-    reason = f" ({progress.reason})" if progress.reason else ""
-    there = f", {len(progress.ready)} of {participants} have joined" if progress.status == "running" else ""
-    return (
-        f"{progress.scenario} (run {progress.run}): {progress.status}{reason}, "
-        f"round {progress.round} of {progress.rounds}{there}{waiting}"
-    )
+    return f"{where}, running; {len(progress.ready)} of {len(takes_part)} have joined{waiting}"

@@ -92,6 +92,8 @@ async def _check_reach(fleet: Fleet, parts: Sequence[Part]) -> None:
 
     for name, answer in (await fleet.on_all(try_it)).items():
         if on(name, parts) and answer.problem is not None:
+            home = fleet.hosts.coordinator.host
+            await _await(fleet, {home: (COORDINATOR,)}, (), LISTEN_S, "the coordinator does not go on")
             raise RunFailed(
                 f"{name}: cannot reach the coordinator at {fleet.hosts.coordinator.address} "
                 f"({answer.problem}); let TCP port {port} of {fleet.hosts.coordinator.host} through its "

@@ -9,7 +9,7 @@ from typing import Any
 
 from deploy.hosts.on_host.files import COORDINATOR, journal_of, read_text, record_of
 
-EVENT = re.compile(r'"event": "(run_|round_completed|participant_(ready|joined|lost|left))')
+EVENT = re.compile(r'"event": "(run_|round_(started|completed)|participant_(ready|joined|lost|left))')
 
 
 def progress(home: Path) -> dict[str, Any]:
@@ -69,8 +69,10 @@ def _take(event: dict[str, Any], state: dict[str, Any], ready: set[str]) -> None
         state.update(status=name[4:], reason=event.get("reason"), waiting=None)
     elif name == "run_waiting":
         state["waiting"] = event["reason"]
+    elif name == "round_started":
+        state.update(waiting=None)
     elif name == "round_completed":
-        state.update(round=event["round"], waiting=None)
+        state.update(round=event["round"])
     elif name == "participant_ready":
         ready.add(event["participant"])
     elif name.startswith("participant_"):
