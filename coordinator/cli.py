@@ -47,6 +47,14 @@ def coordinator() -> None:
     envvar="FEDMETA_COORDINATOR_START_SET",
     help="Change a value of the scenario.",
 )
+@click.option(
+    "--keys",
+    type=click.Path(path_type=Path, file_okay=False),
+    envvar="FEDMETA_KEYS",
+    help="Holds coordinator.key and the list of those who are allowed; see fedmeta keys. Not needed where "
+    "nobody else reaches HOST.",
+)
+@click.option("--insecure", is_flag=True, help="Without keys on any address: anybody can take part and read.")
 @click.option("--parent", type=int, hidden=True, help="End when this process is no longer the parent.")
 @click.pass_context
 def start(
@@ -57,6 +65,8 @@ def start(
     resume: bool,
     origin: str | None,
     overrides: tuple[str, ...],
+    keys: Path | None,
+    insecure: bool,
     parent: int | None,
 ) -> None:
     """Run SCENARIO, a file or the name of one of the project's, with the participants that join.
@@ -72,6 +82,8 @@ def start(
         run_dir=run_dir,
         resume=resume,
         origin=origin,
+        keys=keys,
+        insecure=insecure,
         parent=parent,
     )
     if serve(settings) is Outcome.INTERRUPTED:

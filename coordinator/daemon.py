@@ -22,6 +22,7 @@ from coordinator.effects import (
     WriteCheckpoint,
 )
 from coordinator.federation import Federation
+from coordinator.gate import Gate
 from coordinator.journal import Journal, RunFailedEvent, RunInterrupted
 from coordinator.wakeup import Wakeup
 from coordinator.writing import CheckpointWriter, Written
@@ -31,7 +32,7 @@ from protocol.errors import RunFailed
 from protocol.files import write_whole
 from protocol.manifest import Parameters
 from protocol.messages import Evaluate, Heartbeat, Join, Leave, Train, Update
-from protocol.sockets import RouterSocket
+from protocol.sockets import Received, RouterSocket
 
 BETWEEN_TICKS_S = 0.1
 PARENT_CHECK_S = 1.0
@@ -53,6 +54,7 @@ class Daemon:
         updates: Aggregation,
         *,
         socket: RouterSocket,
+        gate: Gate,
         store: CheckpointStore,
         journal: Journal,
         wakeup: Wakeup,
@@ -63,6 +65,7 @@ class Daemon:
         self._model = model
         self._updates = updates
         self._socket = socket
+        self._gate = gate
         self._store = store
         self._journal = journal
         self._wakeup = wakeup
@@ -70,7 +73,8 @@ class Daemon:
         self._parent = parent
         self._writer = CheckpointWriter(store, wakeup.notify)
         self._poller = zmq.Poller()
-        self._poller.register(socket.raw, zmq.POLLIN)
+        for raw in (socket.raw, *gate.sockets):
+            self._poller.register(raw, zmq.POLLIN)
         self._poller.register(wakeup.fileno(), zmq.POLLIN)
         self._bytes_in = self._bytes_out = 0
         self._finished = False
@@ -82,6 +86,8 @@ class Daemon:
             while not self._finished and self._wakeup.interrupted is None:
                 self._wait()
                 self._receive()
+                for effects in self._gate.tend(time.monotonic()):
+                    self._perform(effects)
                 for written in self._writer.finished():
                     self._acknowledge(written)
                 self._perform(self._federation.tick(time.monotonic()))
@@ -102,7 +108,7 @@ class Daemon:
 
     def _wait(self) -> None:
         now = time.monotonic()
-        patience = self._federation.wake_at(now) - now
+        patience = min(self._federation.wake_at(now), self._gate.wake_at()) - now
         if self._parent is not None:
             patience = min(patience, PARENT_CHECK_S)
         self._poller.poll(max(0, round(patience * 1000) + 1))
@@ -114,14 +120,18 @@ class Daemon:
         # By time, not by number: to refuse the largest header takes a thousand times as long as a heartbeat.
         until = time.monotonic() + BETWEEN_TICKS_S
         while (received := self._socket.receive()) is not None:
-            self._perform(self._take(*received))
+            self._perform(self._take(received))
             if time.monotonic() > until:
                 return
 
-    def _take(self, peer: bytes, frames: list[memoryview]) -> list[Effect]:
+    def _take(self, received: Received) -> list[Effect]:
         now = time.monotonic()
+        peer, frames = received.peer, received.frames
         size = sum(frame.nbytes for frame in frames)
         self._bytes_in += size
+        turned_away = self._gate.turned_away(received, now)
+        if turned_away is not None:
+            return turned_away
         try:
             decoded = decode_frames(frames, self._model.manifest)
         except CodecError as error:
@@ -130,7 +140,7 @@ class Daemon:
             case Join() as join:
                 holder = self._federation.membership.named(join.name)
                 reachable = holder is not None and self._reachable(holder.peer)
-                return self._federation.join(peer, join, now, holder_reachable=reachable)
+                return self._federation.join(peer, join, now, holder_reachable=reachable, key=received.key)
             case Update() as update:
                 outcome = self._count(peer, update, decoded.parameters)
                 return self._federation.update(peer, update, now, size=size, outcome=outcome)
@@ -243,5 +253,5 @@ class Daemon:
             self._wakeup.drain()
             while time.monotonic() < deadline and (received := self._socket.receive()) is not None:
                 with contextlib.suppress(CodecError):
-                    if isinstance(decode_frames(received[1], self._model.manifest).message, Leave):
-                        there.discard(received[0])
+                    if isinstance(decode_frames(received.frames, self._model.manifest).message, Leave):
+                        there.discard(received.peer)

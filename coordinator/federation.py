@@ -8,6 +8,7 @@ one ties them together and answers every message.
 from coordinator.admission import Refusal, join_refusal, ready_refusal
 from coordinator.attempt import Objection, update_objection
 from coordinator.effects import Effect, Finish, SaveSplit, Send, WriteCheckpoint
+from coordinator.entry import Entry
 from coordinator.journal import (
     CheckpointWritten,
     LostReason,
@@ -24,6 +25,7 @@ from coordinator.membership import Member, Membership
 from coordinator.refusals import Refusals
 from coordinator.rounds import Phase, Rounds
 from coordinator.state import FederationState
+from protocol.keys import AllowList
 from protocol.manifest import Manifest
 from protocol.messages import (
     MAX_TEXT,
@@ -43,7 +45,7 @@ from protocol.split import ClassSplit
 
 class Federation:
     """``model_digest``: of the model after ``state.round``. ``split``: the one on disk after a restart, None
-    before the first participant is ready."""
+    before the first participant is ready. ``allowed``: None where there are no keys."""
 
     def __init__(
         self,
@@ -54,6 +56,7 @@ class Federation:
         model_digest: str,
         split: ClassSplit | None,
         now: float,
+        allowed: AllowList | None = None,
     ) -> None:
         self._digest = model_digest
         self.run = state.run
@@ -64,7 +67,8 @@ class Federation:
         self._text = dump_scenario(scenario)
         self._manifest = manifest
         self._split = split
-        self._refusals = Refusals()
+        self.refusals = Refusals()
+        self._entry = Entry(scenario.federation, allowed)
         self._keeping = Keeping(state)
         self._started = now - state.elapsed_s
         self._ticked = now
@@ -75,7 +79,8 @@ class Federation:
         if self.rounds.phase is Phase.GATHERING:
             self.measuring.completed(0)
             return [self._checkpoint(now, needed=True), *self.rounds.gather()]
-        return self._go_on(now)
+        revoked = self._drop_revoked(now)  # while there was no coordinator
+        return revoked + self._go_on(now)
 
     def state(self, now: float) -> FederationState:
         """What a restart needs to go on from the last completed round."""
@@ -120,9 +125,25 @@ class Federation:
             case EvaluationReport():
                 return self._evaluation(member, message, now)
 
-    def join(self, peer: bytes, join: Join, now: float, *, holder_reachable: bool) -> list[Effect]:
+    def turned_away(self, peer: bytes, key: str | None, now: float) -> list[Effect] | None:
+        """What becomes of a message that is not looked at, because of who sends it or how often; None: it is.
+        ``key``: the one that the connection has shown."""
+        refusal = self._entry.refusal(peer, key, now)
+        if refusal is None:
+            return None
+        member = self.membership.at(peer)
+        name = member.name if member is not None else self._entry.name_of(key)
+        effects = self._refuse(peer, name, refusal, now)
+        return (self.drop(member, "too_fast", now) if member is not None else []) + effects
+
+    def join(
+        self, peer: bytes, join: Join, now: float, *, holder_reachable: bool, key: str | None = None
+    ) -> list[Effect]:
         """``holder_reachable``: whether the connection that has this name now can still be sent to."""
         effects: list[Effect] = []
+        stolen = self._entry.claim_refusal(join, key)
+        if stolen is not None:
+            return self._refuse(peer, self._entry.name_of(key), stolen, now)
         present = self.membership.at(peer)
         if present is not None and present.name != join.name:
             return self._reject(
@@ -143,10 +164,10 @@ class Federation:
             return effects + self._refuse(peer, join.name, refusal, now)
         if present is None:
             effects.append(ParticipantJoined(join.name, join.auditor, join.software))
-        elif not self._refusals.may_answer(peer, now):
+        elif not self.refusals.may_answer(peer, now):
             return effects
         # A repeated join starts the conversation again; messages keep their order, so no ready is lost by it.
-        self.membership.add(Member(join.name, peer, join.auditor, join.share, heard=now))
+        self.membership.add(Member(join.name, peer, join.auditor, join.share, heard=now, key=key))
         self.measuring.auditor_seen |= join.auditor
         welcome = Welcome(
             run=self.run, round=self.rounds.current, scenario=self._text, manifest=self._manifest
@@ -197,6 +218,18 @@ class Federation:
         member = self.membership.at(peer)
         return self._lose(member, "unreachable") if member is not None else []
 
+    def allow_only(self, allowed: AllowList, now: float) -> list[Effect]:
+        """The allow-list says this from now on."""
+        self._entry.allowed = allowed
+        return self._drop_revoked(now) + self._go_on(now)
+
+    def drop(self, member: Member, reason: LostReason, now: float) -> list[Effect]:
+        """Nobody waits any more for one who has misbehaved; it may join again, if it is let in."""
+        self._forget(member)
+        lost: list[Effect] = [ParticipantLost(self.rounds.current, member.name, reason)]
+        left = [] if member.auditor else self.rounds.left(member.name, now)
+        return lost + left + self._go_on(now)
+
     def tick(self, now: float) -> list[Effect]:
         rules = self._scenario.federation
         if now - self._ticked > rules.liveness_s / 2:
@@ -212,7 +245,7 @@ class Federation:
         self._digest = digest
         names, seconds = self.rounds.closed(now)
         number = self.rounds.completed
-        refused = self._refusals.next_round()
+        refused = self.refusals.next_round()
         effects: list[Effect] = [
             RoundCompleted(
                 round=number,
@@ -261,8 +294,26 @@ class Federation:
 
     # Parts of the above
 
+    def _drop_revoked(self, now: float) -> list[Effect]:
+        """Whoever is here with a key that is not allowed, and who is expected back and cannot come."""
+        if self._entry.allowed is None:
+            return []
+        effects: list[Effect] = []
+        gone = [m for m in self.membership.everybody() if self._entry.name_of(m.key) != m.name]
+        for member in gone:
+            self._forget(member)
+            refusal = Refusal("revoked", f"the key of {member.name} is not let in any more")
+            effects += self._refuse(member.peer, member.name, refusal, now)
+        absent = self.rounds.roster - set(self._entry.allowed.names.values())
+        names = sorted(absent | {member.name for member in gone})
+        self.rounds.roster -= set(names)  # of all, before what follows selects anybody
+        for name in names:
+            effects.append(ParticipantLost(self.rounds.current, name, "revoked"))
+            effects += self.rounds.left(name, now)
+        return effects
+
     def _ready(self, member: Member, ready: Ready, now: float) -> list[Effect]:
-        if member.ready and not self._refusals.may_answer(member.peer, now):
+        if member.ready and not self.refusals.may_answer(member.peer, now):
             return []  # each one would be answered with the whole model
         refusal = ready_refusal(ready, manifest_digest=self._manifest.digest, split=self._split)
         if refusal is not None:
@@ -321,7 +372,7 @@ class Federation:
         return self._refuse(peer, None, Refusal("not_joined", "join first"), now)
 
     def _refuse(self, peer: bytes, name: str | None, refusal: Refusal, now: float) -> list[Effect]:
-        return self._refusals.refuse(peer, name, refusal, self.rounds.current, now)
+        return self.refusals.refuse(peer, name, refusal, self.rounds.current, now)
 
     def _reject(
         self,
@@ -331,4 +382,4 @@ class Federation:
         about: Update | EvaluationReport | None = None,
     ) -> list[Effect]:
         member = self.membership.at(peer)
-        return self._refusals.reject(peer, member, objection, about, self.rounds.current, now)
+        return self.refusals.reject(peer, member, objection, about, self.rounds.current, now)

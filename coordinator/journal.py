@@ -12,7 +12,7 @@ from structlog.typing import FilteringBoundLogger
 from protocol.messages import BackdoorAccuracy, Difference, EvaluationReport, Interval, Measurement
 
 WaitingReason = Literal["participants", "attempts", "auditor", "evaluation"]
-LostReason = Literal["silent", "unreachable", "replaced"]
+LostReason = Literal["silent", "unreachable", "replaced", "revoked", "too_fast", "endless"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +143,67 @@ class MessageRefused(JournalEvent):
     sender: str
     reason: str
     detail: str
+
+
+# Strangers, and limits
+
+
+@dataclass(frozen=True, slots=True)
+class Insecure(JournalEvent):
+    """Anybody who reaches the address can take part, and read what is said."""
+
+    level = "warning"
+    endpoint: str
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRefused(JournalEvent):
+    """A connection was not let in. The first of its kind from an address in a round; all are counted in
+    ``round_completed``. ``participant``: whose key it was before it was revoked."""
+
+    level = "warning"
+    round: int
+    address: str
+    reason: str
+    key: str
+    participant: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class HandshakeFailed(JournalEvent):
+    """Somebody connected and did not come as far as showing a key. The first of its kind in a round; all are
+    counted in ``round_completed``."""
+
+    level = "warning"
+    round: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionCut(JournalEvent):
+    """It cost more than it should. The first of its kind from a participant, or of strangers, in a round;
+    all are counted in ``round_completed``."""
+
+    level = "warning"
+    round: int
+    reason: str
+    participant: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class AllowListChanged(JournalEvent):
+    """Names whose keys are let in from now on, and those whose keys are no longer."""
+
+    allowed: list[str]
+    revoked: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class AllowListIgnored(JournalEvent):
+    """What it says now cannot be used: the one before stays in force."""
+
+    level = "warning"
+    reason: str
 
 
 # Rounds

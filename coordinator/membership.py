@@ -7,13 +7,15 @@ from protocol.messages import Share
 
 @dataclass
 class Member:
-    """A participant that has joined. ``heard``: when it last said anything, on the caller's clock."""
+    """A participant that has joined. ``heard``: when it last said anything, on the caller's clock. ``key``:
+    the public one that its connection has shown, None where there are no keys."""
 
     name: str
     peer: bytes
     auditor: bool
     declared: Share | None
     heard: float
+    key: str | None = None
     ready: bool = False
 
 

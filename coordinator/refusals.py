@@ -1,15 +1,15 @@
 """What is turned away is counted, said once, and answered within bounds, whoever sends it how often."""
 
-from collections import Counter, OrderedDict
+from collections import Counter
 
 from coordinator.admission import Refusal
 from coordinator.attempt import Objection
 from coordinator.effects import Effect, Send
 from coordinator.journal import JournalEvent, MessageRefused, ParticipantRefused, UpdateRejected
+from coordinator.limits import Buckets
 from coordinator.membership import Member
 from protocol.messages import EvaluationReport, Refuse, Rejected, Update
 
-MOST_PEERS = 4096
 ANSWERS = 20
 ANSWERS_PER_S = 5.0
 MOST_SAID = 4096
@@ -19,13 +19,13 @@ class Refusals:
     """Answers what is not taken, and keeps count of it since the last completed round.
 
     An answer to garbage costs its sender nothing, so each connection gets at most :data:`ANSWERS` in a
-    burst and :data:`ANSWERS_PER_S` in the long run (a token bucket each; the longest unused is forgotten).
+    burst and :data:`ANSWERS_PER_S` in the long run.
     """
 
     def __init__(self) -> None:
         self._counts: Counter[str] = Counter()
         self._said: set[tuple[str, str]] = set()
-        self._tokens: OrderedDict[bytes, tuple[float, float]] = OrderedDict()
+        self._answers: Buckets[bytes] = Buckets(ANSWERS, ANSWERS_PER_S)
 
     def refuse(
         self, peer: bytes, name: str | None, refusal: Refusal, current: int, now: float
@@ -37,7 +37,7 @@ class Refusals:
             else ParticipantRefused(name, refusal.reason, refusal.detail)
         )
         answer = Refuse(reason=refusal.reason, detail=refusal.detail)
-        return [*self._record(name or peer.hex(), refusal.reason, event), *self._answer(peer, answer, now)]
+        return [*self.note(name or peer.hex(), refusal.reason, event), *self._answer(peer, answer, now)]
 
     def reject(
         self,
@@ -62,16 +62,10 @@ class Refusals:
             reason=objection.reason,
             detail=objection.detail,
         )
-        return [*self._record(who, objection.reason, event), *self._answer(peer, answer, now)]
+        return [*self.note(who, objection.reason, event), *self._answer(peer, answer, now)]
 
     def may_answer(self, peer: bytes, now: float) -> bool:
-        tokens, since = self._tokens.pop(peer, (float(ANSWERS), now))
-        tokens = min(float(ANSWERS), tokens + (now - since) * ANSWERS_PER_S)
-        allowed = tokens >= 1
-        self._tokens[peer] = (tokens - 1 if allowed else tokens, now)
-        if len(self._tokens) > MOST_PEERS:
-            self._tokens.popitem(last=False)
-        return allowed
+        return self._answers.take(peer, now)
 
     def next_round(self) -> dict[str, int]:
         """The counts by reason, which start again from nothing."""
@@ -80,7 +74,8 @@ class Refusals:
         self._said.clear()
         return counts
 
-    def _record(self, who: str, reason: str, event: JournalEvent) -> list[Effect]:
+    def note(self, who: str, reason: str, event: JournalEvent) -> list[Effect]:
+        """Count something that was turned away, and say so the first time in a round."""
         self._counts[reason] += 1
         if (who, reason) in self._said or len(self._said) >= MOST_SAID:
             return []

@@ -3,6 +3,7 @@ the newest checkpoint."""
 
 import contextlib
 import platform
+import resource
 import secrets
 import time
 from collections.abc import Callable
@@ -14,11 +15,15 @@ import zmq
 
 from coordinator.aggregation import AGGREGATIONS, MOST_UPDATES
 from coordinator.checkpoints import CheckpointStore
+from coordinator.connections import limited
 from coordinator.daemon import Daemon, Outcome
+from coordinator.doorkeeper import AllowFile, Doorkeeper
 from coordinator.federation import Federation
+from coordinator.gate import Gate
 from coordinator.journal import (
     CheckpointDamaged,
     CheckpointWritten,
+    Insecure,
     Journal,
     RunCompleted,
     RunResumed,
@@ -31,6 +36,8 @@ from coordinator.wakeup import Wakeup
 from protocol.addresses import parse_address
 from protocol.errors import RunFailed, UsageProblem
 from protocol.files import remove_temporary, write_whole
+from protocol.key_files import COORDINATOR, read_key
+from protocol.keys import KeyPair
 from protocol.logs import open_log
 from protocol.manifest import Parameters
 from protocol.messages import PROTOCOL_VERSION
@@ -43,7 +50,9 @@ InitialParameters = Callable[[Scenario], Parameters]
 @dataclass(frozen=True)
 class Settings:
     """``name`` is what the scenario is called in the journal; ``origin``: the checkpoint that a new run
-    begins with, as in :func:`coordinator.origin.open_origin`; ``parent``: end when it is no longer that."""
+    begins with, as in :func:`coordinator.origin.open_origin`; ``keys``: the directory with its key and the
+    allow-list, None: no keys, which anything but loopback wants to be said ``insecure``; ``parent``: end when
+    it is no longer that."""
 
     scenario: Scenario
     name: str
@@ -51,6 +60,8 @@ class Settings:
     run_dir: Path
     resume: bool = False
     origin: str | None = None
+    keys: Path | None = None
+    insecure: bool = False
     parent: int | None = None
     console: bool = True
 
@@ -67,7 +78,8 @@ def serve(settings: Settings, initial_parameters: InitialParameters = from_model
 
     Raises :class:`UsageProblem` before anything has begun, :class:`RunFailed` afterwards.
     """
-    parse_address(settings.bind, for_bind=True)
+    _check_bind(settings)
+    locks = _Locks.of(settings.keys) if settings.keys is not None else None
     if settings.scenario.federation.selected > MOST_UPDATES:
         raise UsageProblem(f"federation.selected must be at most {MOST_UPDATES}")
     AGGREGATIONS.get(settings.scenario.federation.aggregation)
@@ -79,16 +91,38 @@ def serve(settings: Settings, initial_parameters: InitialParameters = from_model
             remove_temporary(folder)
         if settings.resume:
             directory.reclaim(settings.scenario)
-            return _start(settings, directory, wakeup, initial_parameters, None)
+            return _start(settings, locks, directory, wakeup, initial_parameters, None)
         origin = open_origin(settings.origin) if settings.origin is not None else None
         if origin is not None:
             origin.check(settings.scenario, initial_parameters(settings.scenario).manifest)
         directory.claim(settings.scenario)
-        return _start(settings, directory, wakeup, initial_parameters, origin)
+        return _start(settings, locks, directory, wakeup, initial_parameters, origin)
+
+
+@dataclass(frozen=True)
+class _Locks:
+    key: KeyPair
+    allowed: AllowFile
+
+    @classmethod
+    def of(cls, directory: Path) -> "_Locks":
+        return cls(read_key(directory / f"{COORDINATOR}.key"), AllowFile(directory))
+
+
+def _check_bind(settings: Settings) -> None:
+    loopback = parse_address(settings.bind, for_bind=True).loopback
+    if settings.keys is not None and settings.insecure:
+        raise UsageProblem("--keys lets in whom you allow and --insecure anybody: leave one of them out")
+    if settings.keys is None and not settings.insecure and not loopback:
+        raise UsageProblem(
+            f"{settings.bind}: others can reach this address, so it needs --keys DIR (fedmeta keys new "
+            f"{COORDINATOR}, then fedmeta keys allow NAME); --insecure lets anybody in, unencrypted"
+        )
 
 
 def _start(
     settings: Settings,
+    locks: _Locks | None,
     directory: RunDirectory,
     wakeup: Wakeup,
     initial_parameters: InitialParameters,
@@ -116,7 +150,9 @@ def _start(
         return Outcome.COMPLETED
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
     try:
-        socket = RouterSocket(context, settings.bind, manifest=model.manifest)
+        doorkeeper = Doorkeeper(context, locks.allowed) if locks is not None else None
+        key = locks.key if locks is not None else None
+        socket = RouterSocket(context, settings.bind, manifest=model.manifest, key=key)
         # Not before the socket: a port in use must leave nothing that looks like a run.
         first = _take_over(origin, state, directory, store) if origin is not None else None
         journal = Journal(open_log(directory.journal, console=settings.console, run=state.run))
@@ -127,6 +163,8 @@ def _start(
             journal.write(_resumed(settings, state, model, socket.endpoint))
         else:
             journal.write(_started(settings, state, model, socket.endpoint, origin))
+        if settings.insecure:
+            journal.write(Insecure(socket.endpoint))
         if first is not None:
             journal.write(first)
         federation = Federation(
@@ -136,12 +174,15 @@ def _start(
             model_digest=model.digest(),
             split=directory.load_split() if checkpoint or origin else None,
             now=time.monotonic(),
+            allowed=locks.allowed.current if locks is not None else None,
         )
+        connections = limited(scenario.federation, model.manifest, _open_files(), time.monotonic())
         daemon = Daemon(
             federation,
             model,
             aggregation(model.manifest, scenario.federation),
             socket=socket,
+            gate=Gate(federation, socket, connections, doorkeeper),
             store=store,
             journal=journal,
             wakeup=wakeup,
@@ -151,6 +192,15 @@ def _start(
         return daemon.run()
     finally:
         context.destroy()  # the socket as well, where the daemon never came to close it
+
+
+def _open_files() -> int:
+    """As many as the system lets this process have: each connection is one."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard == resource.RLIM_INFINITY or hard > soft:
+        with contextlib.suppress(OSError, ValueError):  # not allowed: what there is has to do
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return min(resource.getrlimit(resource.RLIMIT_NOFILE)[0], 2**20)
 
 
 def _take_over(

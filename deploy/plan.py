@@ -27,6 +27,10 @@ class LocalRun:
     origin: Path | None = None
 
     @property
+    def keys(self) -> Path:
+        return keys_of(self.run_dir)
+
+    @property
     def journal(self) -> Path:
         return self.run_dir / "journal.jsonl"
 
@@ -34,6 +38,11 @@ class LocalRun:
         """What a process writes for people; its last line is the reason if it fails."""
         folder = self.run_dir / "participants" if name in self.roles else self.run_dir
         return folder / f"{name}.stderr"
+
+
+def keys_of(run_dir: Path) -> Path:
+    """The keys of a local run, which are for it alone."""
+    return run_dir / "keys"
 
 
 def cast_roles(participants: int, attackers: int, *, auditor: bool = True) -> dict[str, str]:
@@ -57,6 +66,7 @@ def coordinator_arguments(run: LocalRun, *, bind: str = ANY_LOCAL_PORT, resume: 
         *(["--debug"] if run.debug else []),
         *("coordinator", "start", str(run.scenario)),
         *("--bind", bind, "--run-dir", str(run.run_dir)),
+        *("--keys", str(run.keys)),
         *overrides,
         *(["--resume"] if resume else ["--from", str(run.origin)] if run.origin else []),
         *("--parent", str(run.parent)),
@@ -71,6 +81,7 @@ def participant_arguments(run: LocalRun, name: str, endpoint: str) -> list[str]:
     return [
         *(["--debug"] if run.debug else []),
         *("participant", "start", "--coordinator", endpoint, "--name", name, "--role", run.roles[name]),
+        *("--key", str(run.keys / f"{name}.key"), "--coordinator-key", str(run.keys / "coordinator.pub")),
         *(["--attacker", together] if together else []),
         *("--device", run.device),
         *(["--data-dir", str(run.data_dir)] if run.data_dir else []),

@@ -19,10 +19,11 @@ from deploy.branch import check_origin, take_along
 from deploy.checks import check_scenario
 from deploy.children import Bell
 from deploy.forking import ForkServer
-from deploy.plan import LocalRun, cast_roles, default_attackers
+from deploy.plan import LocalRun, cast_roles, default_attackers, keys_of
 from deploy.supervise import Supervisor
 from protocol.errors import UsageProblem
 from protocol.files import write_whole
+from protocol.key_files import provide
 from protocol.scenario import Scenario, load_scenario
 from protocol.scenario_files import find_scenario, scenario_names
 
@@ -117,6 +118,7 @@ def run(
     if resume is None:
         prepare(target, roles)
         take_along(states, target / "participants")
+    provide(keys_of(target), roles)
     if target.parent == RUNS:
         _link_latest(target)
     console = open_console()

@@ -11,6 +11,7 @@ from participant.device import DEVICE_FORM, choose_device
 from participant.role import ALONE
 from participant.session import Settings, run
 from protocol.errors import UsageProblem
+from protocol.key_files import read_key, read_public
 from protocol.messages import NAME_PATTERN, Share
 
 MAX_SHARES = 2**20
@@ -32,8 +33,8 @@ class ShareType(click.ParamType[Share]):
         return Share(index=int(match[1]) - 1, count=int(match[2]))
 
 
-def _name(ctx: click.Context, param: click.Parameter, value: str) -> str:
-    if re.fullmatch(NAME_PATTERN, value) is None:
+def _name(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    if value is not None and re.fullmatch(NAME_PATTERN, value) is None:
         raise click.BadParameter(
             f"{value!r}: write 1 to 64 letters, digits, '.', '_' or '-', the first a letter or digit",
             ctx,
@@ -62,7 +63,19 @@ def participant() -> None:
 @participant.command()
 @click.option("--coordinator", required=True, metavar="tcp://HOST:PORT", help="The coordinator's address.")
 @click.option(
-    "--name", required=True, callback=_name, help="Unique in the federation; coming back needs the same."
+    "--name",
+    callback=_name,
+    help="Unique in the federation; coming back needs the same [default with --key: the key's].",
+)
+@click.option(
+    "--key",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Your secret key, made with fedmeta keys new; needed where the coordinator has keys.",
+)
+@click.option(
+    "--coordinator-key",
+    metavar="FILE|PUBLIC",
+    help="The coordinator's public key, or its coordinator.pub: nobody else is taken for it.",
 )
 @click.option(
     "--role",
@@ -111,7 +124,9 @@ def participant() -> None:
 def start(
     ctx: click.Context,
     coordinator: str,
-    name: str,
+    name: str | None,
+    key: Path | None,
+    coordinator_key: str | None,
     role: str,
     share: Share | None,
     attacker: Share | None,
@@ -129,12 +144,21 @@ def start(
     """
     if attacker is not None and role != "malicious":
         raise UsageProblem(f"--attacker is for --role malicious, not for {role}")
+    if (key is None) != (coordinator_key is None):
+        raise UsageProblem("--key and --coordinator-key go together: name both, or none")
+    pair = read_key(key) if key is not None else None
+    if name is None:
+        if pair is None:
+            raise UsageProblem("--name is missing: what this participant is called, unique in the federation")
+        name = pair.name
     settings = Settings(
         coordinator=coordinator,
         name=name,
         role=role,
         share=share,
         attacker=attacker or ALONE,
+        key=pair,
+        coordinator_key=read_public(coordinator_key) if coordinator_key is not None else None,
         device=device,
         data_dir=data_dir,
         state_dir=state_dir,

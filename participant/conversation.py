@@ -11,8 +11,9 @@ from enum import Enum
 from participant.actions import Actions, Cancel, Note, Reconnect, Send, Stop
 from participant.agenda import Agenda
 from participant.jobs import BuildJob, Built, EvaluateJob, Failed, Job, Outcome, TrainJob
-from participant.refusals import one_line, other_manifest, refusal
+from participant.refusals import locked_out, one_line, other_manifest, refusal
 from protocol.errors import RunFailed, UsageProblem
+from protocol.keys import KeyPair
 from protocol.manifest import Manifest, Parameters
 from protocol.messages import (
     Accepted,
@@ -28,6 +29,7 @@ from protocol.messages import (
     Train,
     Welcome,
 )
+from protocol.monitoring import Happened
 from protocol.scenario import parse_scenario
 
 HEARTBEAT_S = 1.0  # until the scenario says otherwise; calls are never rarer
@@ -42,14 +44,20 @@ class Phase(Enum):
 
 
 class Conversation:
-    """``join`` is what this participant says about itself: nothing in it tells benign from malicious."""
+    """``join`` is what this participant says about itself: nothing in it tells benign from malicious.
+    ``key``: what it shows to the coordinator, if there are keys."""
 
-    def __init__(self, join: Join, coordinator: str, patience_s: float, now: float) -> None:
+    def __init__(
+        self, join: Join, coordinator: str, patience_s: float, now: float, key: KeyPair | None = None
+    ) -> None:
         self.phase = Phase.CALLING
         self.next_beat = now
         self._join = join
         self._coordinator = coordinator
         self._patience_s = patience_s
+        self._key = key
+        self._locked_out: str | None = None
+        self._broken_off = 0  # handshakes in a row
         self._heartbeat_s, self._liveness_s = HEARTBEAT_S, LIVENESS_S
         self._absent_since = now
         self._heard = now  # or tried another socket
@@ -89,6 +97,16 @@ class Conversation:
             return []
         return self._lose("disconnected", now)
 
+    def shaken(self, how: Happened) -> Actions:
+        """A handshake has succeeded, or failed. One that was broken off may have met a coordinator that was
+        just ending; two tell of something else."""
+        self._broken_off = self._broken_off + 1 if how is Happened.NO_HANDSHAKE else 0
+        why = locked_out(how, self._coordinator, self._join.name, self._key)
+        if how is Happened.NO_HANDSHAKE and self._broken_off < 2:
+            return []
+        known, self._locked_out = self._locked_out, why
+        return [Note("locked_out", {"reason": why}, "warning")] if why and why != known else []
+
     def _call_again(self, now: float) -> Actions:
         if now - self._absent_since >= self._patience_s:
             return self._stop(self._nobody())
@@ -116,6 +134,8 @@ class Conversation:
     def _nobody(self) -> RunFailed:
         if self._name_taken_since is not None:
             return refusal(Refuse(reason="name_taken", detail=""), self._join.name, self._coordinator)
+        if self._locked_out is not None:
+            return RunFailed(self._locked_out)
         return RunFailed(
             f"no answer from {self._coordinator} after {self._patience_s:g} s; "
             "is a coordinator running there?"

@@ -1,7 +1,9 @@
 """Sentences for people: why a coordinator does not take this participant, and what would help."""
 
 from protocol.errors import RunFailed
+from protocol.keys import KeyPair
 from protocol.messages import Refuse
+from protocol.monitoring import Happened
 
 SAME_VERSION = "install the same version of fedmeta on both machines"
 
@@ -34,8 +36,40 @@ def refusal(refuse: Refuse, name: str, coordinator: str) -> RunFailed:
                 f"{coordinator} does not take this --share{_because(detail)}; "
                 "leave --share out to be given one"
             )
+        case "other_name":
+            return RunFailed(
+                f"{coordinator} knows this key by another name than {name!r}{_because(detail)}; "
+                "leave --name to the key, or use the key of that name"
+            )
+        case "revoked":
+            return RunFailed(f"{coordinator} does not let this key in any more{_because(detail)}")
+        case "too_fast":
+            return RunFailed(f"{coordinator} wants less of this participant{_because(detail)}")
         case "not_joined":
             return RunFailed(f"{coordinator} does not know this participant{_because(detail)}")
+
+
+def locked_out(how: Happened, coordinator: str, name: str, key: KeyPair | None) -> str | None:
+    """Why there is no connection, as far as a handshake that failed says it."""
+    match how:
+        case Happened.KEY_REFUSED if key is not None:
+            return (
+                f"{coordinator} does not let this key in; it does after: "
+                f"fedmeta keys allow {name} '{key.public}', with its --keys"
+            )
+        case Happened.OTHER_MECHANISM if key is not None:
+            return (
+                f"{coordinator} has no keys; leave out --key and --coordinator-key, or start it with --keys"
+            )
+        case Happened.OTHER_MECHANISM:
+            return f"{coordinator} wants keys; name yours with --key, and its own with --coordinator-key"
+        case Happened.NO_HANDSHAKE if key is not None:
+            return (
+                f"{coordinator} has another key than --coordinator-key says, or is no coordinator; "
+                "compare with its coordinator.pub"
+            )
+        case _:
+            return None
 
 
 def other_version(coordinator: str, detail: str) -> RunFailed:

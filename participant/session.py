@@ -21,6 +21,7 @@ from participant.role import ALONE, Role
 from participant.work import Worker
 from protocol.codec import CodecError, decode, encode
 from protocol.errors import RunFailed, UsageProblem
+from protocol.keys import KeyPair
 from protocol.logs import open_log
 from protocol.messages import Join, Share
 from protocol.sockets import DealerSocket
@@ -35,7 +36,8 @@ OpenRole = Callable[[BuildJob], tuple[Role, str]]
 @dataclass(frozen=True)
 class Settings:
     """What the command line says. ``role`` stays here: the coordinator is told only of auditors.
-    ``attacker``: which of how many that attack together.
+    ``attacker``: which of how many that attack together. ``key`` and the public ``coordinator_key``: both, or
+    none where the coordinator has no keys.
 
     ``state_dir`` None: the user's state directory, a folder for each run and name. ``parent``: the process
     to end with.
@@ -46,6 +48,8 @@ class Settings:
     role: str
     share: Share | None = None
     attacker: Share = ALONE
+    key: KeyPair | None = None
+    coordinator_key: str | None = None
     device: str = "auto"
     data_dir: Path | None = None
     state_dir: Path | None = None
@@ -107,14 +111,16 @@ class Session:
     def run(self) -> int:
         settings = self._settings
         try:
-            self._socket = DealerSocket(self._context, settings.coordinator)
+            self._socket = self._open_socket()
             join = Join(
                 name=settings.name,
                 auditor=settings.role == "auditor",
                 share=settings.share,
                 software=f"fedmeta {version('fedmeta')}",
             )
-            self._conversation = Conversation(join, settings.coordinator, settings.patience_s, self._clock())
+            self._conversation = Conversation(
+                join, settings.coordinator, settings.patience_s, self._clock(), settings.key
+            )
             self._log.info("participant_started", coordinator=settings.coordinator, device=settings.device)
             while self._stop is None:
                 self._turn()
@@ -136,6 +142,8 @@ class Session:
                 "its parent has ended",
                 RunFailed(f"process {self._settings.parent}, which started this participant, has ended"),
             )
+        for event in self._socket.monitor.events():
+            self._carry_out(conversation.shaken(event.happened))
         for _ in range(MESSAGES_A_TURN):
             frames = self._socket.receive()
             if frames is None:
@@ -149,6 +157,7 @@ class Session:
     def _wait(self) -> None:
         poller = zmq.Poller()
         poller.register(self._socket.raw, zmq.POLLIN | (zmq.POLLOUT if self._unconnected else 0))
+        poller.register(self._socket.monitor.raw, zmq.POLLIN)
         poller.register(self._interrupts.fileno(), zmq.POLLIN)
         pause = min(self._conversation.next_beat - self._clock(), PARENT_CHECK_S)
         ready = dict(poller.poll(max(0, int(pause * 1000) + 1)))
@@ -206,9 +215,18 @@ class Session:
             self._unconnected = True
         self._carry_out(self._conversation.undelivered(self._clock()))
 
+    def _open_socket(self) -> DealerSocket:
+        settings = self._settings
+        return DealerSocket(
+            self._context,
+            settings.coordinator,
+            key=settings.key,
+            coordinator_key=settings.coordinator_key,
+        )
+
     def _reconnect(self) -> None:
         try:
-            fresh = DealerSocket(self._context, self._settings.coordinator)
+            fresh = self._open_socket()
         except UsageProblem as problem:
             # It resolved when we started: a name server that is away is waited for like the coordinator.
             self._log.warning("reconnect_failed", reason=str(problem))

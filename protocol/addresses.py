@@ -3,6 +3,7 @@
 import re
 import socket
 from dataclasses import dataclass
+from ipaddress import ip_address
 
 from protocol.errors import UsageProblem
 
@@ -11,10 +12,11 @@ _FORM = re.compile(r"tcp://(?P<host>\[[^\[\]]+\]|[^\[\]:/@\s]+):(?P<port>\*|[0-9
 
 @dataclass(frozen=True)
 class Address:
-    """What libzmq is given: its URL and whether it takes IPv6."""
+    """What libzmq is given: its URL and whether it takes IPv6. ``loopback``: nobody else reaches it."""
 
     url: str
     ipv6: bool
+    loopback: bool = False
 
 
 def parse_address(text: str, *, for_bind: bool) -> Address:
@@ -41,7 +43,11 @@ def parse_address(text: str, *, for_bind: bool) -> Address:
         # libzmq binds to numbers and interface names, not to host names.
         ipv4 = [found for found in addresses if ":" not in found]
         chosen = (ipv4 or addresses)[0]
-        return Address(f"tcp://{f'[{chosen}]' if ':' in chosen else chosen}:{port}", ipv6=":" in chosen)
+        return Address(
+            f"tcp://{f'[{chosen}]' if ':' in chosen else chosen}:{port}",
+            ipv6=":" in chosen,
+            loopback=ip_address(chosen).is_loopback,
+        )
     # The name stays a name, so that a reconnect finds a host whose address has changed. With IPv6 on, libzmq
     # tries only the first address, which for "localhost" is often one on which nobody listens.
     return Address(text, ipv6=all(":" in found for found in addresses))

@@ -44,20 +44,25 @@ def write_whole(path: Path, data: bytes) -> None:
     Raises :class:`RunFailed` with the remedy when that fails, for instance on a full disk; no half-written
     file stays.
     """
-    temporary = path.with_name(f".{path.name}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            _write_synced(temporary, data)
-            temporary.replace(path)
-        except OSError:
-            temporary.unlink(missing_ok=True)
-            raise
-        _sync_directory(path.parent)
+        replace_whole(path, data)
     except OSError as error:
         raise RunFailed(
             f"{path}: cannot write: {error.strerror}; make room or mend the disk, then go on with --resume"
         ) from error
+
+
+def replace_whole(path: Path, data: bytes) -> None:
+    """As :func:`write_whole`, where there is a directory; raises :class:`OSError`."""
+    temporary = path.with_name(f".{path.name}.tmp")
+    try:
+        _write_synced(temporary, data)
+        temporary.replace(path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
+    _sync_directory(path.parent)
 
 
 def _write_synced(path: Path, data: bytes) -> None:

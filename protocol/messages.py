@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, FailFast, Field
 from protocol.manifest import Manifest
 from protocol.split import ClassSplit
 
-PROTOCOL_VERSION = 2
+PROTOCOL_VERSION = 3
 
 MAX_TEXT = 1024
 Text = Annotated[str, Field(max_length=MAX_TEXT)]
@@ -31,6 +31,9 @@ RefuseReason = Literal[
     "other_split",  # the participant's data give another class split
     "not_joined",  # the sender must join first (the coordinator was restarted, or took it for lost)
     "bad_share",  # --share i/n does not fit this federation, or somebody else has it
+    "other_name",  # the sender's key has another name than the one that it claims
+    "revoked",  # the sender's key is not let in any more
+    "too_fast",  # more messages than anybody needs to send
 ]
 RejectReason = Literal[
     "late",  # its round is over

@@ -4,15 +4,21 @@ Who sent a message is the socket's routing id, which libzmq draws anew for each 
 reconnect a participant is a stranger until it joins again.
 """
 
+import contextlib
 import errno
+import socket
+import struct
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import zmq
 
 from protocol.addresses import Address, parse_address
 from protocol.errors import UsageProblem
 from protocol.header import MAX_HEADER_BYTES
+from protocol.keys import KeyPair
 from protocol.manifest import Manifest
+from protocol.monitoring import Monitor
 
 # A header, a buffer of each of three dtypes, and one that shows that there were more.
 MAX_FRAMES = 5
@@ -22,32 +28,67 @@ QUEUED_MESSAGES = 64
 RECONNECT_FIRST_MS = 100
 RECONNECT_MAX_MS = 1000
 CONNECT_TIMEOUT_MS = 5000
+# Four turns of a slow line and what the coordinator may need before it looks at a key.
+HANDSHAKE_MS = 10_000
+BACKLOG = 1024  # connections that the system keeps until they are taken: all participants may come at once
+ZAP_DOMAIN = b"fedmeta"
+# Linux' struct tcp_info.
+_TCP_INFO = getattr(socket, "TCP_INFO", 11)
+_BYTES_RECEIVED, _BYTES_RECEIVED_AT = struct.Struct("=Q"), 128
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A message. ``key``: the public key that its connection has shown, None where there are no keys.
+    ``fd``: its connection's, for :meth:`RouterSocket.cut` and the events; None once nobody knows it."""
+
+    peer: bytes
+    frames: list[memoryview]
+    key: str | None = None
+    fd: int | None = None
 
 
 class RouterSocket:
-    """The coordinator's socket. ``send`` addresses a peer by the id that ``receive`` gave for it.
+    """The coordinator's socket. ``send`` addresses a peer by the id that ``receive`` gave for it. What
+    happens to its connections waits in ``monitor`` until it is asked for.
 
     With ``manifest`` (of the federation), a frame larger than a header or the largest of its buffers makes
     libzmq drop the connection before the frame is read. libzmq takes that limit only before it binds.
+
+    With ``key`` everything is encrypted, and whoever connects needs a key that the context's ZAP handler
+    (RFC 27) lets in; without a handler nobody gets in.
 
     Raises :class:`UsageProblem` for a malformed address, one that is not of this machine, or a port in use.
     """
 
     def __init__(
-        self, context: zmq.Context[zmq.Socket[bytes]], bind: str, *, manifest: Manifest | None = None
+        self,
+        context: zmq.Context[zmq.Socket[bytes]],
+        bind: str,
+        *,
+        manifest: Manifest | None = None,
+        key: KeyPair | None = None,
     ) -> None:
         address = parse_address(bind, for_bind=True)
         self.raw = _open(context, zmq.ROUTER, address)
+        self._keyed = key is not None
         # Sending to a peer that is gone fails at once instead of dropping the message in silence.
         self.raw.set(zmq.ROUTER_MANDATORY, 1)
         # A second peer that claims the routing id of the first is turned away, instead of taking it over.
         self.raw.set(zmq.ROUTER_HANDOVER, 0)
+        self.raw.set(zmq.BACKLOG, BACKLOG)
         if manifest is not None:
             self.raw.set(zmq.MAXMSGSIZE, max((MAX_HEADER_BYTES, *manifest.buffer_sizes)))
+        if key is not None:
+            self.raw.set(zmq.CURVE_SERVER, 1)
+            self.raw.set(zmq.CURVE_SECRETKEY, key.secret.encode())
+            self.raw.set(zmq.ZAP_DOMAIN, ZAP_DOMAIN)
+            self.raw.set(zmq.ZAP_ENFORCE_DOMAIN, 1)
+        self.monitor = Monitor(context, self.raw)
         try:
             self.raw.bind(address.url)
         except zmq.ZMQError as error:
-            self.raw.close(linger=0)
+            self.close(0)
             raise UsageProblem(_bind_problem(bind, error.errno)) from error
         self.endpoint: str = self.raw.getsockopt_string(zmq.LAST_ENDPOINT).rstrip("\0")
 
@@ -58,14 +99,40 @@ class RouterSocket:
         """
         return _send(self.raw, [peer, *frames])
 
-    def receive(self) -> tuple[bytes, list[memoryview]] | None:
-        """The next message as (peer, frames), None when there is none. Of a message with more frames than
-        any can have, only the first :data:`MAX_FRAMES` are kept, which the codec refuses."""
+    def receive(self) -> Received | None:
+        """The next message, None when there is none. Of a message with more frames than any can have, only
+        the first :data:`MAX_FRAMES` are kept, which the codec refuses."""
         parts = _receive(self.raw, 1 + MAX_FRAMES)
-        return (parts[0].tobytes(), parts[1:]) if parts else None
+        if parts is None:
+            return None
+        key, fd = _said_of(parts[-1], "User-Id") if self._keyed else None, _said_of(parts[-1], "__fd")
+        frames = [part.buffer for part in parts[1:]]
+        return Received(parts[0].bytes, frames, key, None if fd is None else int(fd))
+
+    def bytes_received(self, fd: int) -> int | None:
+        """On a connection, so far; None where the system does not say (not Linux), or it has gone."""
+        try:
+            connection = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 0, fileno=fd)
+            try:
+                info = connection.getsockopt(socket.IPPROTO_TCP, _TCP_INFO, _BYTES_RECEIVED_AT + 8)
+            finally:
+                connection.detach()
+            return int(_BYTES_RECEIVED.unpack_from(info, _BYTES_RECEIVED_AT)[0])
+        except (OSError, struct.error):
+            return None
+
+    def cut(self, fd: int) -> None:
+        """End a connection. libzmq has no word for that; it sees the other end close."""
+        with contextlib.suppress(OSError):  # it has gone by itself
+            connection = socket.socket(fileno=fd)
+            try:
+                connection.shutdown(socket.SHUT_RDWR)
+            finally:
+                connection.detach()
 
     def close(self, linger_s: float) -> None:
         """Close; messages still queued get ``linger_s`` to leave, in the background."""
+        self.monitor.close()
         self.raw.close(linger=round(linger_s * 1000))
 
 
@@ -74,14 +141,27 @@ class DealerSocket:
 
     While there is no connection ``send`` answers False and nothing is queued: a message meant for a
     coordinator that has died must not reach the one that takes its place. ``raw`` polls ``POLLOUT`` as
-    soon as there is one.
+    soon as there is one. After a handshake that the other end has refused libzmq tries no more; a new socket
+    does. ``key`` goes with ``coordinator_key``, the public key of the one that is taken for the coordinator.
 
     Raises :class:`UsageProblem` for a malformed or unresolvable address.
     """
 
-    def __init__(self, context: zmq.Context[zmq.Socket[bytes]], connect: str) -> None:
+    def __init__(
+        self,
+        context: zmq.Context[zmq.Socket[bytes]],
+        connect: str,
+        *,
+        key: KeyPair | None = None,
+        coordinator_key: str | None = None,
+    ) -> None:
         address = parse_address(connect, for_bind=False)
         self.raw = _open(context, zmq.DEALER, address)
+        if key is not None and coordinator_key is not None:
+            self.raw.set(zmq.CURVE_PUBLICKEY, key.public.encode())
+            self.raw.set(zmq.CURVE_SECRETKEY, key.secret.encode())
+            self.raw.set(zmq.CURVE_SERVERKEY, coordinator_key.encode())
+        self.monitor = Monitor(context, self.raw)
         self.raw.set(zmq.IMMEDIATE, 1)
         self.raw.set(zmq.RECONNECT_IVL, RECONNECT_FIRST_MS)
         self.raw.set(zmq.RECONNECT_IVL_MAX, RECONNECT_MAX_MS)
@@ -89,7 +169,7 @@ class DealerSocket:
         try:
             self.raw.connect(address.url)
         except zmq.ZMQError as error:
-            self.raw.close(linger=0)
+            self.close(0)
             raise UsageProblem(f"{connect}: cannot connect: {error.strerror}") from error
 
     def send(self, frames: Sequence[bytes | memoryview]) -> bool:
@@ -98,10 +178,12 @@ class DealerSocket:
 
     def receive(self) -> list[memoryview] | None:
         """The next message's frames, None when there is none."""
-        return _receive(self.raw, MAX_FRAMES)
+        parts = _receive(self.raw, MAX_FRAMES)
+        return [part.buffer for part in parts] if parts is not None else None
 
     def close(self, linger_s: float) -> None:
         """Close; messages still queued get ``linger_s`` to leave, in the background."""
+        self.monitor.close()
         self.raw.close(linger=round(linger_s * 1000))
 
 
@@ -111,6 +193,7 @@ def _open(context: zmq.Context[zmq.Socket[bytes]], kind: int, address: Address) 
     opened.set(zmq.LINGER, 0)  # close() says how long; a forgotten socket must not hold up the process
     opened.set(zmq.SNDHWM, QUEUED_MESSAGES)
     opened.set(zmq.RCVHWM, QUEUED_MESSAGES)
+    opened.set(zmq.HANDSHAKE_IVL, HANDSHAKE_MS)
     # A peer whose machine has vanished says nothing; without keepalive its connection would stay for hours.
     opened.set(zmq.TCP_KEEPALIVE, 1)
     opened.set(zmq.TCP_KEEPALIVE_IDLE, 30)
@@ -132,17 +215,24 @@ def _send(raw: zmq.Socket[bytes], frames: Sequence[bytes | memoryview]) -> bool:
     return True
 
 
-def _receive(raw: zmq.Socket[bytes], keep: int) -> list[memoryview] | None:
+def _receive(raw: zmq.Socket[bytes], keep: int) -> list[zmq.Frame] | None:
     try:
         frame = raw.recv(flags=zmq.NOBLOCK, copy=False)
     except zmq.Again:
         return None
-    parts = [frame.buffer]
+    parts = [frame]
     while frame.more:
         frame = raw.recv(copy=False)  # the rest of a message is there when its first frame is
         if len(parts) < keep:
-            parts.append(frame.buffer)
+            parts.append(frame)
     return parts
+
+
+def _said_of(frame: zmq.Frame, what: str) -> str | None:
+    try:
+        return str(frame.get(what))
+    except zmq.ZMQError:  # libzmq knows nothing of the kind
+        return None
 
 
 def _bind_problem(bind: str, code: int | None) -> str:

@@ -16,12 +16,13 @@ from coordinator.run_dir import RunDirectory
 from deploy.branch import check_origin, take_along
 from deploy.children import Bell
 from deploy.forking import ForkServer
-from deploy.plan import LocalRun, cast_roles, default_attackers
+from deploy.plan import LocalRun, cast_roles, default_attackers, keys_of
 from deploy.run import prepare
 from deploy.study.plan import Run
 from deploy.study.sources import note_code
 from deploy.supervise import Supervisor
 from protocol.files import write_whole
+from protocol.key_files import provide
 from protocol.scenario import dump_scenario
 
 
@@ -111,6 +112,7 @@ def run_federation(
         write_whole(run_dir / "scenario.toml", dump_scenario(run.scenario).encode())
         take_along(states, run_dir / "participants")
         reading, tail = Reading(), JournalTail(run_dir / "journal.jsonl")
+    provide(keys_of(run_dir), roles)
     note_code(run_dir, code)
     local = LocalRun(
         scenario=run_dir / "scenario.toml", overrides=(), run_dir=run_dir, data_dir=data_dir, device=device,

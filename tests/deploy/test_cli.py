@@ -64,7 +64,7 @@ def longest(option: click.Option) -> str:
 
 
 def test_every_option_can_be_an_environment_variable() -> None:
-    shared = ("FEDMETA_DATA_DIR", "FEDMETA_RUN_DIR")
+    shared = ("FEDMETA_DATA_DIR", "FEDMETA_RUN_DIR", "FEDMETA_KEYS")
     for promised, automatic, option in options(cli.fedmeta, ("fedmeta",)):
         assert promised in (automatic, option.envvar) or option.envvar in shared, promised
 

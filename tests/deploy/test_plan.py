@@ -57,7 +57,7 @@ def test_the_coordinator_is_never_told_who_is_malicious() -> None:
     arguments = coordinator_arguments(example())
     assert arguments == [
         "coordinator", "start", "x.toml", "--bind", "tcp://127.0.0.1:*", "--run-dir", "r",
-        "--set", "task.way=5", "--parent", "7",
+        "--keys", "r/keys", "--set", "task.way=5", "--parent", "7",
     ]  # fmt: skip
 
 
@@ -78,7 +78,8 @@ def test_a_participant_keeps_its_files_in_the_run_directory() -> None:
     arguments = participant_arguments(example(data_dir=Path("d")), "participant-3", "tcp://127.0.0.1:5555")
     assert arguments == [
         "participant", "start", "--coordinator", "tcp://127.0.0.1:5555", "--name", "participant-3",
-        "--role", "malicious", "--attacker", "1/1", "--device", "cpu", "--data-dir", "d",
+        "--role", "malicious", "--key", "r/keys/participant-3.key",
+        "--coordinator-key", "r/keys/coordinator.pub", "--attacker", "1/1", "--device", "cpu", "--data-dir", "d",
         "--state-dir", "r/participants/participant-3", "--log", "r/participants/participant-3.jsonl",
         "--parent", "7",
     ]  # fmt: skip

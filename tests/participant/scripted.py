@@ -50,8 +50,8 @@ class ScriptedCoordinator:
                 raise AssertionError(f"no {kind.__name__} in {DEADLINE_S} s")
             received = self._socket.receive()
             assert received is not None
-            self.peer, frames = received
-            decoded = decode(frames, MANIFEST)
+            self.peer = received.peer
+            decoded = decode(received.frames, MANIFEST)
             self.parameters = decoded.parameters
             if isinstance(decoded.message, kind):
                 return decoded.message

@@ -71,7 +71,7 @@ class Participant:
             self._say("leave", run=self._run, reason="the run is over")
 
     def _say(self, kind: str, *frames: bytes, **fields: object) -> None:
-        self._socket.send_multipart([msgpack.packb({"version": 2, "type": kind, **fields}), *frames])
+        self._socket.send_multipart([msgpack.packb({"version": 3, "type": kind, **fields}), *frames])
 
     def _hear(self) -> str:
         head, *frames = self._socket.recv_multipart()

@@ -189,8 +189,8 @@ class Coordinator:
         assert self._router.raw.poll(5000)
         received = self._router.receive()
         assert received is not None
-        self._peer, frames = received
-        decoded = decode(frames, self._manifest)
+        self._peer = received.peer
+        decoded = decode(received.frames, self._manifest)
         self.parameters = decoded.parameters
         return decoded.message
 

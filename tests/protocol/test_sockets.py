@@ -46,7 +46,7 @@ def received(end: RouterSocket) -> tuple[bytes, list[memoryview]]:
     assert end.raw.poll(WAIT_MS)
     message = end.receive()
     assert message is not None
-    return message
+    return message.peer, message.frames
 
 
 def contents(frames: list[memoryview] | None) -> list[bytes]:

@@ -153,7 +153,9 @@ def test_hosts_of_their_own_change_nothing(
         if milliseconds:
             delay(far, milliseconds)
         bind = f"tcp://{address}:*"
-        coordinator = processes.start_coordinator(tiny, run_dir, *SETTINGS, bind=bind, host=near)
+        coordinator = processes.start_coordinator(
+            tiny, run_dir, *SETTINGS, "--insecure", bind=bind, host=near
+        )
         for name, role in ROLES.items():
             processes.start_participant(coordinator, name, role, host=far)
         assert end(coordinator, run_dir) == expected

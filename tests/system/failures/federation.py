@@ -120,6 +120,7 @@ class Federation:
             self._scenario,
             self.run_dir,
             *[part for key, value in settings.items() for part in ("--set", f"{_key(key)}={value}")],
+            *(["--insecure"] if self.lab is not None else []),
             bind=bind,
             resume=resume,
             host=None if self.lab is None else self.lab.namespace("coordinator"),

@@ -1,0 +1,110 @@
+"""The connections that there are, and which of them cost more than they should. Only decides: libzmq has no
+limits of this kind, so :meth:`protocol.sockets.RouterSocket.cut` ends what is named here."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from protocol.header import MAX_HEADER_BYTES
+from protocol.manifest import Manifest
+from protocol.scenario import Federation as Rules
+
+LOOK_S = 0.5
+QUIET_S = 30.0
+MOST = 8192
+# Bytes of a connection that may be here before libzmq has read them.
+IN_FLIGHT = 8 * 2**20
+
+CutReason = Literal["crowded", "quiet", "endless"]
+
+
+@dataclass
+class Connection:
+    """``peer``: who sends on it, known from the first message. ``heard``: when it last said a whole message,
+    or came. ``bytes``: received until it last had, as far as has been looked at."""
+
+    heard: float
+    peer: bytes | None = None
+    bytes: int = 0
+    fresh: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    fd: int
+    reason: CutReason
+    peer: bytes | None
+
+
+class Connections:
+    """By file descriptor, which the system gives to another connection once this one has gone.
+
+    At most ``most`` at once. Whoever says nothing for ``quiet_s`` goes, and so does whoever sends ``endless``
+    bytes without coming to the end of a message: libzmq limits a frame, and keeps any number of them.
+    """
+
+    def __init__(self, *, most: int, quiet_s: float, endless: int, now: float) -> None:
+        self._most = most
+        self._quiet_s = quiet_s
+        self._endless = endless
+        self._all: dict[int, Connection] = {}
+        self._looked = now
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+    def accepted(self, fd: int, now: float) -> None:
+        self._all.pop(fd, None)  # so that the order is that of their coming
+        self._all[fd] = Connection(now)
+
+    def closed(self, fd: int) -> None:
+        self._all.pop(fd, None)
+
+    def heard(self, fd: int | None, peer: bytes, now: float) -> None:
+        """A whole message came."""
+        if fd is not None and (connection := self._all.get(fd)) is not None:
+            connection.heard, connection.peer, connection.fresh = now, peer, True
+
+    def too_much(self, now: float, received: Callable[[int], int | None]) -> list[Cut]:
+        """Those to be cut, which are forgotten with that; ``received``: the bytes that came on a connection
+        until now, None where the system does not say."""
+        if now - self._looked > self._quiet_s / 2:
+            for connection in self._all.values():
+                connection.heard = now  # this process was suspended, and could not have heard them
+        self._looked = now
+        cuts = [Cut(fd, reason, self._all[fd].peer) for fd, reason in self._reasons(now, received).items()]
+        for cut in cuts:
+            del self._all[cut.fd]
+        return cuts
+
+    def _reasons(self, now: float, received: Callable[[int], int | None]) -> dict[int, CutReason]:
+        reasons: dict[int, CutReason] = {}
+        for fd, connection in self._all.items():
+            if now - connection.heard > self._quiet_s:
+                reasons[fd] = "quiet"
+            elif (count := received(fd)) is None:
+                continue
+            elif connection.fresh:
+                connection.bytes, connection.fresh = count, False
+            elif count - connection.bytes > self._endless:
+                reasons[fd] = "endless"
+        over = len(self._all) - len(reasons) - self._most
+        if over > 0:
+            left = [fd for fd in self._all if fd not in reasons]
+            # Of those that have never spoken the oldest, who have had their time; then the newest.
+            silent = [fd for fd in left if self._all[fd].peer is None]
+            spoken = [fd for fd in left if self._all[fd].peer is not None]
+            reasons.update(dict.fromkeys((silent + spoken[::-1])[:over], "crowded"))
+        return reasons
+
+
+def limited(rules: Rules, manifest: Manifest, open_files: int, now: float) -> Connections:
+    """What a federation needs, and no more than this process may open. An honest participant has one update
+    under way, or a second one after a retry."""
+    message = MAX_HEADER_BYTES + sum(manifest.buffer_sizes)
+    return Connections(
+        most=max(16, min(MOST, open_files - 128)),
+        quiet_s=max(QUIET_S, 3 * rules.liveness_s),
+        endless=2 * message + IN_FLIGHT,
+        now=now,
+    )

@@ -1,0 +1,33 @@
+"""Whose messages are looked at: those of keys that are allowed, as many as anybody needs to send."""
+
+from coordinator.admission import Refusal
+from coordinator.limits import message_buckets
+from protocol.keys import AllowList
+from protocol.messages import Join
+from protocol.scenario import Federation as Rules
+
+
+class Entry:
+    """``allowed``: None where there are no keys, and a sender is whom its join says."""
+
+    def __init__(self, rules: Rules, allowed: AllowList | None) -> None:
+        self.allowed = allowed
+        self._messages = message_buckets(rules)
+
+    def name_of(self, key: str | None) -> str | None:
+        return self.allowed.names.get(key or "") if self.allowed is not None else None
+
+    def refusal(self, peer: bytes, key: str | None, now: float) -> Refusal | None:
+        """Of a message of this connection, whatever it says; to be asked once for each."""
+        name = self.name_of(key)
+        if self.allowed is not None and name is None:
+            return Refusal("revoked", "the coordinator does not let this key in any more")
+        if not self._messages.take(name or peer, now):
+            return Refusal("too_fast", "more messages than anybody needs to send")
+        return None
+
+    def claim_refusal(self, join: Join, key: str | None) -> Refusal | None:
+        name = self.name_of(key)
+        if name is None or join.name == name:
+            return None
+        return Refusal("other_name", f"this key is that of {name}, not of {join.name}")

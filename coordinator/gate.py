@@ -1,0 +1,98 @@
+"""Between the network and the federation: keys, connections and their limits, and what is said of them."""
+
+from collections.abc import Iterator
+
+import zmq
+
+from coordinator.connections import LOOK_S as CONNECTIONS_S
+from coordinator.connections import Connections, Cut
+from coordinator.doorkeeper import LOOK_S as ALLOW_LIST_S
+from coordinator.doorkeeper import Doorkeeper
+from coordinator.effects import Effect
+from coordinator.federation import Federation
+from coordinator.journal import AllowListChanged, ConnectionCut, HandshakeFailed, KeyRefused
+from protocol.monitoring import Happened
+from protocol.sockets import Received, RouterSocket
+
+_FAILURES = {Happened.OTHER_MECHANISM: "other_mechanism", Happened.NO_HANDSHAKE: "no_handshake"}
+
+
+class Gate:
+    """``doorkeeper``: None where there are no keys."""
+
+    def __init__(
+        self,
+        federation: Federation,
+        socket: RouterSocket,
+        connections: Connections,
+        doorkeeper: Doorkeeper | None,
+    ) -> None:
+        self._federation = federation
+        self._socket = socket
+        self._connections = connections
+        self._doorkeeper = doorkeeper
+        self._look_at = self._read_at = 0.0  # at once
+
+    @property
+    def sockets(self) -> list[zmq.Socket[bytes]]:
+        """Whose messages :meth:`tend` waits for."""
+        return [self._socket.monitor.raw, *([self._doorkeeper.raw] if self._doorkeeper else [])]
+
+    def wake_at(self) -> float:
+        """When :meth:`tend` is wanted again, at the latest."""
+        if self._doorkeeper is None:
+            return self._look_at if len(self._connections) else float("inf")
+        return self._read_at if not len(self._connections) else min(self._read_at, self._look_at)
+
+    def turned_away(self, received: Received, now: float) -> list[Effect] | None:
+        """As :meth:`Federation.turned_away`; the connection of a key that is not let in any more ends."""
+        self._connections.heard(received.fd, received.peer, now)
+        effects = self._federation.turned_away(received.peer, received.key, now)
+        if effects is not None and received.fd is not None and not self._let_in(received.key):
+            self._socket.cut(received.fd)
+        return effects
+
+    def tend(self, now: float) -> Iterator[list[Effect]]:
+        """Answer those at the door, take note of who came and went, and end what costs too much."""
+        refusals, current = self._federation.refusals, self._federation.rounds.current
+        for event in self._socket.monitor.events():
+            if event.happened is Happened.ACCEPTED:
+                self._connections.accepted(event.fd, now)
+            elif event.happened is Happened.CLOSED:
+                self._connections.closed(event.fd)
+            elif (reason := _FAILURES.get(event.happened)) is not None:
+                yield refusals.note("", reason, HandshakeFailed(current, reason))
+        if self._doorkeeper is not None:
+            yield from self._tend_door(self._doorkeeper, now)
+        if now >= self._look_at:
+            self._look_at = now + CONNECTIONS_S
+            for cut in self._connections.too_much(now, self._socket.bytes_received):
+                yield self._cut(cut, now)
+
+    def _tend_door(self, doorkeeper: Doorkeeper, now: float) -> Iterator[list[Effect]]:
+        if now >= self._read_at:
+            self._read_at = now + ALLOW_LIST_S
+            change = doorkeeper.allowed.look()
+            if change is not None:
+                yield [change]
+            if isinstance(change, AllowListChanged):
+                yield self._federation.allow_only(doorkeeper.allowed.current, now)
+        for stranger in doorkeeper.answer(now):
+            reason = "unknown_key" if stranger.name is None else "revoked"
+            event = KeyRefused(
+                self._federation.rounds.current, stranger.address, reason, stranger.key, stranger.name
+            )
+            yield self._federation.refusals.note(stranger.address, reason, event)
+
+    def _cut(self, cut: Cut, now: float) -> list[Effect]:
+        self._socket.cut(cut.fd)
+        member = self._federation.membership.at(cut.peer) if cut.peer is not None else None
+        name = member.name if member is not None else None
+        event = ConnectionCut(self._federation.rounds.current, cut.reason, name)
+        effects = self._federation.refusals.note(name or "", cut.reason, event)
+        if member is not None and cut.reason == "endless":
+            effects += self._federation.drop(member, "endless", now)
+        return effects
+
+    def _let_in(self, key: str | None) -> bool:
+        return self._doorkeeper is None or key in self._doorkeeper.allowed.current.names
