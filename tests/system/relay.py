@@ -50,7 +50,12 @@ def _relay(endpoint: str, both: Callable[[Ends, Ends], Awaitable[None]]) -> Iter
     target = urlsplit(endpoint)
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await both((reader, writer), await asyncio.open_connection(target.hostname, target.port))
+        try:
+            far = await asyncio.open_connection(target.hostname, target.port)
+        except ConnectionError:
+            writer.close()  # there is nobody: whoever connected learns it by this
+            return
+        await both((reader, writer), far)
 
     server = loop.run_until_complete(asyncio.start_server(connected, "127.0.0.1", 0))
     thread = threading.Thread(target=loop.run_forever)

@@ -4,6 +4,7 @@ import os
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,16 +15,18 @@ from tests.system.failures.figures import Figure
 
 DISK = "4m"
 # Its checkpoints are 400 kB each.
-KIND = Kind(environment={"LIGHT_PARAMETERS": "100000"}, settings={"rounds": 30, "checkpoint_every": 1})
-FULL_AFTER = 3
+KIND = Kind(environment={"LIGHT_PARAMETERS": "100000"}, settings={"rounds": 30})
 
 
 def disk_fills_up(folder: Path, cache: Path, expected: dict[int, str]) -> list[Figure]:
-    """Once so that a journal still has room and a checkpoint has not, once so that nothing has."""
+    """Once so that a journal still has room and a checkpoint has not, once so that nothing has, long before
+    the next checkpoint."""
     figures = []
-    for name, left in (("checkpoint", 100_000), ("journal", 0)):
-        with _small_disk(folder / name) as disk, federation(disk, cache, KIND) as one:
-            last_words = _fill(one, disk, left)
+    for name, left, every in (("checkpoint", 100_000, 2), ("journal", 0, 10)):
+        kind = replace(KIND, settings={**KIND.settings, "checkpoint_every": every})
+        with _small_disk(folder / name) as disk, federation(disk, cache, kind) as one:
+            last_words = _fill(one, disk, left, every)
+            assert name in last_words
             newest, damaged = CheckpointStore(one.run_dir / "checkpoints", lambda _: False).newest()
             assert newest is not None
             assert not damaged, f"damaged: {damaged}"
@@ -39,9 +42,9 @@ def disk_fills_up(folder: Path, cache: Path, expected: dict[int, str]) -> list[F
     return figures
 
 
-def _fill(one: Federation, disk: Path, left: int) -> str:
-    """Leave only that many bytes; the coordinator's last words."""
-    wait_until(lambda: one.journal("checkpoint_written", round=FULL_AFTER), "the first checkpoints")
+def _fill(one: Federation, disk: Path, left: int, after: int) -> str:
+    """Leave only that many bytes once the checkpoint of a round is there; the coordinator's last words."""
+    wait_until(lambda: one.journal("checkpoint_written", round=after), "the first checkpoint")
     stop(one.coordinator)  # it could be through before the disk is full
     with (disk / "filling").open("wb", buffering=0) as filling:
         with suppress(OSError):

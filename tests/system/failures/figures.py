@@ -10,5 +10,11 @@ class Figure:
     unit: str = ""
 
     def __str__(self) -> str:
-        value = f"{self.value:.3g}" if isinstance(self.value, float) else f"{self.value:,}"
-        return f"{self.what}: {value if not isinstance(self.value, str) else self.value} {self.unit}".strip()
+        match self.value:
+            case float():
+                value = f"{self.value:.3g}"
+            case int():
+                value = f"{self.value:,}"
+            case _:
+                value = self.value
+        return f"{self.what}: {value} {self.unit}".strip()
