@@ -110,9 +110,8 @@ def status(hosts: Path, as_json: bool, timeout: float) -> None:
     described = load_hosts(hosts)
 
     async def shown(fleet: "Fleet") -> None:
-        from coordinator.reading.tables import open_console
         from deploy.hosts.status import progress_line, status_of
-        from deploy.hosts.tables import status_table
+        from deploy.hosts.tables import open_console, status_table
 
         found = await status_of(fleet)
         if as_json:
@@ -199,8 +198,7 @@ def _scenario(
 
 def _show_check(reports: "Sequence[HostReport]", *, everything: bool) -> None:
     """The tables, or with ``everything`` false those with something to mend. Raises :class:`UsageProblem`."""
-    from coordinator.reading.tables import open_console
-    from deploy.hosts.tables import report_table
+    from deploy.hosts.tables import open_console, report_table
 
     console = open_console()
     for report in reports:

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import json
+import os
 import shlex
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -280,4 +281,6 @@ def _is_known(address: str, port: int | None) -> bool:
 def _reason(error: Exception) -> str:
     if isinstance(error, asyncssh.Error):
         return error.reason
-    return (isinstance(error, OSError) and error.strerror) or str(error) or type(error).__name__
+    if isinstance(error, OSError) and error.errno and error.errno > 0:
+        return os.strerror(error.errno)  # asyncio puts its own words into strerror
+    return str(error) or type(error).__name__

@@ -2,9 +2,11 @@
 
 from rich.table import Table
 
+from coordinator.reading.tables import Output
 from deploy.hosts.check import HostReport
 from deploy.hosts.status import Status
 
+NO_LIMIT = 4000  # a line is never broken where a program reads it
 _VERDICTS = {"ok": "green", "warning": "yellow", "wrong": "bold red"}
 _STATES = {
     "joined": "green",
@@ -13,6 +15,12 @@ _STATES = {
     "stopped": "dim",
     "unreachable": "bold red",
 }
+
+
+def open_console() -> Output:
+    """Standard output."""
+    console = Output()
+    return console if console.is_terminal else Output(width=NO_LIMIT)
 
 
 def report_table(report: HostReport) -> Table:
