@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from coordinator.membership import Member
 from protocol.messages import Join, Ready, RefuseReason
+from protocol.scenario import SplitSizes
 from protocol.split import ClassSplit
 
 
@@ -45,8 +46,11 @@ def join_refusal(
     return None
 
 
-def ready_refusal(ready: Ready, *, manifest_digest: str, split: ClassSplit | None) -> Refusal | None:
-    """``split``: the federation's, None before the first participant is ready."""
+def ready_refusal(
+    ready: Ready, *, manifest_digest: str, split: ClassSplit | None, sizes: SplitSizes
+) -> Refusal | None:
+    """``split``: the federation's, None before the first participant is ready. That one says what it is, so
+    it has at least to be of the scenario's ``sizes``."""
     if ready.manifest_digest != manifest_digest:
         return Refusal(
             "other_manifest",
@@ -59,7 +63,20 @@ def ready_refusal(ready: Ready, *, manifest_digest: str, split: ClassSplit | Non
             f"the data here give {_sizes(ready.split)}, the federation's {_sizes(split)}"
             f"{_first_difference(ready.split, split)}; use the same data set everywhere",
         )
+    if split is None and not _fits(ready.split, sizes):
+        wanted = ", ".join(f"{count} {purpose}" for purpose, count in sizes)
+        return Refusal(
+            "other_split",
+            f"the data here give {_sizes(ready.split)}; the scenario wants {wanted}, each class once, "
+            "and the others for train",
+        )
     return None
+
+
+def _fits(split: ClassSplit, sizes: SplitSizes) -> bool:
+    names = [name for _, purpose in split for name in purpose]
+    counts = {purpose: len(found) for purpose, found in split if purpose != "train"}
+    return counts == sizes.model_dump() and bool(split.train) and len(set(names)) == len(names)
 
 
 def _sizes(split: ClassSplit) -> str:

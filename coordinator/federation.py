@@ -315,7 +315,9 @@ class Federation:
     def _ready(self, member: Member, ready: Ready, now: float) -> list[Effect]:
         if member.ready and not self.refusals.may_answer(member.peer, now):
             return []  # each one would be answered with the whole model
-        refusal = ready_refusal(ready, manifest_digest=self._manifest.digest, split=self._split)
+        refusal = ready_refusal(
+            ready, manifest_digest=self._manifest.digest, split=self._split, sizes=self._scenario.task.split
+        )
         if refusal is not None:
             self._forget(member)
             return self._refuse(member.peer, member.name, refusal, now)

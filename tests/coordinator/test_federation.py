@@ -136,6 +136,28 @@ class TestJoining:
         assert bench.federation.membership.named("ann") is None
         assert bench.splits == []
 
+    @pytest.mark.parametrize(
+        "wrong",
+        [
+            {"train": ()},
+            {"test": ("d",)},
+            {"backdoor": ()},
+            {"target": ("a",)},  # which is for training
+            {"train": ("b", "b")},
+        ],
+    )
+    def test_a_first_split_that_the_scenario_cannot_have_is_refused(
+        self, wrong: dict[str, tuple[str, ...]]
+    ) -> None:
+        bench = Bench(tiny.scenario())
+        bench.join("ann")
+        split = tiny.SPLIT.model_copy(update=wrong)
+        bench.say("ann", Ready(run=RUN, manifest_digest=tiny.MANIFEST.digest, split=split))
+        assert bench.heard("ann", Refuse)[-1].reason == "other_split"
+        assert bench.splits == []
+        bench.ready("bob")
+        assert bench.splits == [tiny.SPLIT]
+
     def test_the_first_split_is_the_federations_and_another_is_refused(self) -> None:
         bench = Bench(tiny.scenario())
         bench.ready("ann")

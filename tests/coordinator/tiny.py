@@ -16,7 +16,9 @@ MANIFEST = Manifest(
         ParameterSpec(name="scale", shape=(2,), dtype="float64"),
     )
 )
-SPLIT = ClassSplit(train=("a", "b"), validation=("c",), test=("d",), backdoor=("e",), target=("f",))
+SPLIT = ClassSplit(
+    train=("a", "b"), validation=("c",), test=("d", "g", "h", "i", "j"), backdoor=("e",), target=("f",)
+)
 _INTERVAL = Interval(mean=0.5, ci95=0.1, episodes=10)
 MEASUREMENT = Measurement(
     decision="linear", shot=5, adaptation_steps=50, backdoor_in_support=False, transductive=False,
@@ -31,7 +33,8 @@ def scenario(**federation: object) -> Scenario:
         "seed": 1, "rounds": 3, "participants": 4, "selected": 4, "min_updates": 3,
         "round_deadline_s": 60.0, "checkpoint_every": 2, **federation,
     }  # fmt: skip
-    return Scenario.model_validate({"federation": settings})
+    sizes = {purpose: len(names) for purpose, names in SPLIT if purpose != "train"}
+    return Scenario.model_validate({"federation": settings, "task": {"split": sizes}})
 
 
 def initial_parameters(scenario: Scenario) -> Parameters:

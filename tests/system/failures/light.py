@@ -24,7 +24,9 @@ from protocol.scenario import Scenario
 from protocol.seeds import generator
 from protocol.split import ClassSplit
 
-SPLIT = ClassSplit(train=("a", "b"), validation=("c",), test=("d",), backdoor=("e",), target=("f",))
+SPLIT = ClassSplit(
+    train=("a", "b"), validation=("c", "d"), test=tuple("efghij"), backdoor=("k",), target=("l",)
+)  # of the sizes in the tiny scenario
 LOOK_S = 0.01
 
 
