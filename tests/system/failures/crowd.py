@@ -27,9 +27,12 @@ class Crowd:
 def many_join_at_once(folder: Path, cache: Path, crowd: Crowd) -> list[Figure]:
     """Raises AssertionError when something that must hold does not."""
     selected = min(50, crowd.participants)
+    each = crowd.participants // crowd.processes
+    groups = [f"peer-{number}" for number in range(crowd.processes)]
     kind = Kind(
         program=PROGRAM,
         names=(),
+        guests=tuple(f"{group}-{number}" for group in groups for number in range(each)),
         environment={"LIGHT_WORK_S": "0.5"},
         settings={
             **{"participants": crowd.participants, "selected": selected, "min_updates": selected},
@@ -38,9 +41,8 @@ def many_join_at_once(folder: Path, cache: Path, crowd: Crowd) -> list[Figure]:
     )
     with federation(folder, cache, kind) as one:
         alone = resident_kib(one.coordinator.pid)
-        each = crowd.participants // crowd.processes
-        for number in range(crowd.processes):
-            one.python(PEERS, one.endpoint, f"peer-{number}", str(each))
+        for group in groups:
+            one.python(PEERS, one.endpoint, str(one.keys), group, str(each))
         wait_until(lambda: len(one.journal("participant_ready")) >= crowd.participants, "all are in", 120.0)
         full = resident_kib(one.coordinator.pid)
         took = _took(one)

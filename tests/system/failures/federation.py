@@ -11,6 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from protocol.key_files import provide
 from tests.system.lab.hosts import REPOSITORY, Laboratory
 from tests.system.processes import (
     FEDMETA,
@@ -35,12 +36,14 @@ UNMEASURED = {"attack.rounds": "[]", "evaluation.rounds": "[]", "evaluation.dead
 @dataclass(frozen=True, kw_only=True)
 class Kind:
     """``program``: what is started. ``environment``: of all its processes. ``settings``: of the scenario's
-    ``[federation]`` or, with a dot, of another section."""
+    ``[federation]`` or, with a dot, of another section. ``names``: of participants that are started, each
+    with a key; ``guests`` have keys, too."""
 
     program: Sequence[str] = LIGHT
     environment: Mapping[str, str] = field(default_factory=dict)
     settings: Mapping[str, object] = field(default_factory=dict)
     names: tuple[str, ...] = NAMES
+    guests: tuple[str, ...] = ()
 
 
 REAL = tuple(FEDMETA)
@@ -64,6 +67,8 @@ class Federation:
         self._logs = folder
         self._environment = coordinator_environment or {}
         self._scenario = write_tiny(folder)
+        self.keys = folder / "keys"
+        provide(self.keys, (*kind.names, *kind.guests))
         self.coordinator = self._start()
         self.endpoint = self.coordinator.endpoint
         self.participants: dict[str, Process] = {}
@@ -73,9 +78,10 @@ class Federation:
     def start(self, name: str, endpoint: str | None = None, **environment: str) -> None:
         """``endpoint``: None for the coordinator's own."""
         host = None if self.lab is None else self.lab.namespace(name)
-        log = ("--log", str(self._logs / f"{name}.jsonl"))
+        options = ["--log", str(self._logs / f"{name}.jsonl"), "--key", str(self.keys / f"{name}.key")]
+        options += ["--coordinator-key", str(self.keys / "coordinator.pub")]
         self.participants[name] = self._processes.start_participant(
-            endpoint or self.endpoint, name, "benign", *log, host=host, **environment
+            endpoint or self.endpoint, name, "benign", *options, host=host, **environment
         )
 
     def python(self, module: str, *arguments: str) -> Process:
@@ -120,7 +126,7 @@ class Federation:
             self._scenario,
             self.run_dir,
             *[part for key, value in settings.items() for part in ("--set", f"{_key(key)}={value}")],
-            *(["--insecure"] if self.lab is not None else []),
+            *("--keys", str(self.keys)),
             bind=bind,
             resume=resume,
             host=None if self.lab is None else self.lab.namespace("coordinator"),

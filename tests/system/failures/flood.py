@@ -1,4 +1,6 @@
-"""A participant that sends nonsense: python -m tests.system.failures.flood COORDINATOR NAME COUNT BEFORE SEED
+"""A participant that sends nonsense.
+
+    python -m tests.system.failures.flood COORDINATOR KEYS NAME COUNT BEFORE SEED
 
 It joins and trains like any other. Once BEFORE rounds are over it also sends COUNT messages that are
 malformed, mutated, truncated or make no sense, as fast as they are taken. Then it prints, as JSON, how many
@@ -11,11 +13,13 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 
 import zmq
 
 from protocol.codec import CodecError, decode, encode
 from protocol.header import pack_header
+from protocol.key_files import read_key, read_public
 from protocol.manifest import Manifest
 from protocol.messages import (
     PROTOCOL_VERSION,
@@ -133,14 +137,19 @@ def _frames(message: Message) -> Frames:
 
 
 class Flood:
-    def __init__(self, coordinator: str, name: str) -> None:
+    def __init__(self, coordinator: str, keys: Path, name: str) -> None:
         self._name = name
         self._role = LightRole(name)
         self._manifest: Manifest | None = None
         self._welcome: Welcome | None = None
         self._over = False
         self._round = 0
-        self._socket = DealerSocket(zmq.Context(), coordinator)
+        self._socket = DealerSocket(
+            zmq.Context(),
+            coordinator,
+            key=read_key(keys / f"{name}.key"),
+            coordinator_key=read_public(str(keys / "coordinator.pub")),
+        )
 
     def run(self, count: int, before: int, seed: str) -> None:
         self._say(_frames(Join(name=self._name, auditor=False, software="nonsense")))
@@ -186,4 +195,5 @@ class Flood:
 
 
 if __name__ == "__main__":
-    Flood(sys.argv[1], sys.argv[2]).run(int(sys.argv[3]), int(sys.argv[4]), sys.argv[5])
+    _, address, folder, its_name, count, before, seed = sys.argv
+    Flood(address, Path(folder), its_name).run(int(count), int(before), seed)

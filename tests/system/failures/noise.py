@@ -15,6 +15,7 @@ OTHERS = ("peer-0", "peer-1", "peer-2")
 EVE = "eve"
 KIND = Kind(
     names=(),
+    guests=(*OTHERS, EVE),
     environment={"LIGHT_WORK_S": "0.2"},
     # Heartbeats so frequent leave room for nearly any number of messages; those who keep to themselves here
     # send none, so that nothing but the nonsense comes in.
@@ -41,8 +42,9 @@ class Noise:
 def nonsense_is_counted(folder: Path, cache: Path, noise: Noise) -> list[Figure]:
     """Raises AssertionError when something that must hold does not."""
     with federation(folder / "disturbed", cache, KIND) as one:
-        one.python(PEERS, one.endpoint, "peer", str(len(OTHERS)), "quiet")
-        flood = one.python(FLOOD, one.endpoint, EVE, str(noise.messages), str(noise.before), str(noise.seed))
+        one.python(PEERS, one.endpoint, str(one.keys), "peer", str(len(OTHERS)), "quiet")
+        numbers = (str(number) for number in (noise.messages, noise.before, noise.seed))
+        flood = one.python(FLOOD, one.endpoint, str(one.keys), EVE, *numbers)
         wait_until(lambda: one.round() > noise.before, "rounds without nonsense")
         before_kib = resident_kib(one.coordinator.pid)
         wait_until(lambda: flood.stdout.endswith("\n"), "all of it is sent", noise.timeout_s)

@@ -1,4 +1,6 @@
-"""Many participants in one process: python -m tests.system.failures.peers COORDINATOR PREFIX COUNT [quiet]
+"""Many participants in one process.
+
+    python -m tests.system.failures.peers COORDINATOR KEYS PREFIX COUNT [quiet]
 
 Each has a connection and a conversation of its own, those of the real participant; the work is that of the
 light role, without a thread. Ends when the run is over for all of them. ``quiet`` ones send no heartbeats.
@@ -8,6 +10,7 @@ import heapq
 import sys
 import time
 from itertools import count
+from pathlib import Path
 
 import zmq
 
@@ -15,6 +18,7 @@ from participant.actions import Actions, Reconnect, Send, Start, Stop
 from participant.conversation import Conversation, Phase
 from participant.jobs import BuildJob, Built, Evaluated, Job, Outcome, Trained, TrainJob
 from protocol.codec import decode, encode
+from protocol.key_files import read_key, read_public
 from protocol.messages import Join
 from protocol.sockets import DealerSocket
 from tests.system.failures.light import SPLIT, LightRole, work_s
@@ -28,8 +32,9 @@ class Peer:
         self.over = False
         self._crowd = crowd
         self._role = LightRole(name)
+        self._key = read_key(crowd.keys / f"{name}.key")
         join = Join(name=name, auditor=False, software="a crowd")
-        self.conversation = Conversation(join, crowd.coordinator, PATIENCE_S, time.monotonic())
+        self.conversation = Conversation(join, crowd.coordinator, PATIENCE_S, time.monotonic(), self._key)
         self.socket = self._open()
 
     @property
@@ -73,17 +78,22 @@ class Peer:
         return Evaluated((), 0.0)
 
     def _open(self) -> DealerSocket:
-        socket = DealerSocket(self._crowd.context, self._crowd.coordinator)
+        crowd = self._crowd
+        socket = DealerSocket(
+            crowd.context, crowd.coordinator, key=self._key, coordinator_key=crowd.coordinator_key
+        )
         self._crowd.sockets[socket.raw] = self
         return socket
 
 
 class Crowd:
-    def __init__(self, coordinator: str, prefix: str, size: int, *, quiet: bool) -> None:
+    def __init__(self, coordinator: str, keys: Path, prefix: str, size: int, *, quiet: bool) -> None:
         self.coordinator = coordinator
+        self.keys = keys
+        self.coordinator_key = read_public(str(keys / "coordinator.pub"))
         self._quiet = quiet
         self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-        self.context.set(zmq.MAX_SOCKETS, 2 * size + 8)
+        self.context.set(zmq.MAX_SOCKETS, 6 * size + 8)  # each has two more that watch it
         self.sockets: dict[zmq.Socket[bytes], Peer] = {}
         self._work: list[tuple[float, int, Peer, Job]] = []
         self._order = count()
@@ -116,4 +126,5 @@ class Crowd:
 
 
 if __name__ == "__main__":
-    Crowd(sys.argv[1], sys.argv[2], int(sys.argv[3]), quiet="quiet" in sys.argv).take_part()
+    _, address, folder, prefix, size, *how = sys.argv
+    Crowd(address, Path(folder), prefix, int(size), quiet="quiet" in how).take_part()
