@@ -16,7 +16,7 @@ import pytest
 from tests.system.processes import TIMEOUT_S, Processes, digests, journal, matching, write_tiny
 from tests.system.ssh_hosts import OPERATOR, SshHosts, ssh_hosts
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
 STATE = ".local/state/fedmeta/deploy/lab"
 TWO_HOSTS = {"alpha": "benign = 1\nauditors = 1\n", "beta": "malicious = 1\n"}
 ENDLESS = ("--set", "federation.rounds=100000", "--set", "evaluation.rounds=[1]")

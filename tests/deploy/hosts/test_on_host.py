@@ -1,0 +1,163 @@
+"""What is sent to a host: it starts, knows again and ends processes, and reads how far the run is."""
+
+import base64
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import tarfile
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deploy.hosts.logs import unpack
+from deploy.hosts.on_host import processes as on_host
+from deploy.hosts.on_host.agent import MARK, pack, set_aside, watch
+from deploy.hosts.on_host.files import journal_of, record_of
+from deploy.hosts.on_host.progress import progress
+from deploy.hosts.remote import program
+
+
+def ask(home: Path, do: str, **arguments: Any) -> Any:
+    """As over SSH: a python that reads the program from its standard input, in somebody's home."""
+    (home / "deploy").mkdir(exist_ok=True)  # must not be taken for our package
+    request = json.dumps({"do": do, "dir": str(home / "lab"), **arguments})
+    done = subprocess.run(
+        [sys.executable, "-"], input=program(request), capture_output=True, cwd=home, check=True
+    )
+    answer = json.loads(done.stdout.decode().splitlines()[-1].removeprefix(MARK))
+    return answer["problem"] if "problem" in answer else answer["answer"]
+
+
+def journal(home: Path, *events: dict[str, Any]) -> None:
+    journal_of(home).parent.mkdir(parents=True, exist_ok=True)
+    with journal_of(home).open("a") as lines:
+        for event in events:
+            print(json.dumps({"timestamp": "2026-01-01T00:00:00Z", **event}), file=lines)
+
+
+def write_record(home: Path, name: str, **known: Any) -> None:
+    nothing = {"name": name, "pid": 0, "began": None, "since": 0, "errors": "/nowhere", "errors_from": 0}
+    record_of(home, name).parent.mkdir(exist_ok=True)
+    record_of(home, name).write_text(json.dumps({**nothing, **known}))
+
+
+STARTED = {"event": "run_started", "run": "ab" * 8, "scenario": "tiny", "rounds": 9, "round": 0}
+
+
+def test_a_process_that_could_not_go_on_leaves_its_last_words(tmp_path: Path) -> None:
+    command = ["ann", ["participant", "start", "--role", "baker"], "participants/ann.stderr"]
+    assert ask(tmp_path, "start", commands=[command]) == ["ann"]
+    seen = ask(tmp_path, "watch", names=["ann"], ready=None, seconds=60)
+    assert [(p["name"], p["alive"]) for p in seen["processes"]] == [("ann", False)]
+    assert "baker" in seen["processes"][0]["last_words"]
+    assert ask(tmp_path, "stop", names=None) == {"ended": [], "killed": []}
+    assert ask(tmp_path, "look")["processes"] == []
+
+
+def test_a_number_that_is_somebody_elses_by_now_is_never_signalled(tmp_path: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as other:
+        write_record(tmp_path, "ann", pid=other.pid, began="long ago")
+        assert [entry["alive"] for entry in on_host.processes(tmp_path)] == [False]
+        on_host.stop(tmp_path, None)
+        assert other.poll() is None
+        other.kill()
+
+
+def test_who_does_not_end_when_asked_to_is_killed_with_all_it_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(on_host, "GRACE_S", 0.1)
+    stubborn = (
+        "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); input()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", stubborn],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        write_record(tmp_path, "ann", pid=process.pid, began=on_host.began(process.pid))
+        assert on_host.stop(tmp_path, None) == {"ended": [], "killed": ["ann"]}
+        assert process.wait() == -signal.SIGKILL
+
+
+def test_only_what_the_last_coordinator_has_said_counts_as_joined(tmp_path: Path) -> None:
+    assert progress(tmp_path)["status"] == "absent"
+    ready = {"event": "participant_ready", "participant": "ann"}
+    journal(tmp_path, STARTED, ready, {"event": "round_completed", "round": 3})
+    write_record(tmp_path, "coordinator", journal_from=journal_of(tmp_path).stat().st_size)
+    seen = progress(tmp_path)
+    assert (seen["status"], seen["ready"], seen["round"]) == ("starting", [], 3)
+    journal(tmp_path, {**STARTED, "event": "run_resumed", "round": 3}, ready)
+    assert (progress(tmp_path)["status"], progress(tmp_path)["ready"]) == ("running", ["ann"])
+    journal(tmp_path, {"event": "participant_lost", "participant": "ann"})
+    with journal_of(tmp_path).open("a") as lines:
+        lines.write('{"event": "run_comple')  # torn
+    assert (progress(tmp_path)["status"], progress(tmp_path)["ready"]) == ("running", [])
+
+
+def test_watching_ends_with_the_run(tmp_path: Path) -> None:
+    journal(tmp_path, STARTED, {"event": "run_failed", "reason": "disk full"})
+    write_record(tmp_path, "coordinator", journal_from=0)
+    begun = time.monotonic()
+    seen = watch(tmp_path, [], ["ann"], 60)
+    assert (seen["progress"]["status"], seen["progress"]["reason"]) == ("failed", "disk full")
+    assert time.monotonic() - begun < 30
+
+
+def test_keys_are_made_once_and_their_secrets_stay(tmp_path: Path) -> None:
+    made = ask(tmp_path, "make_keys", names=["ann"])
+    assert ask(tmp_path, "make_keys", names=["ann", "bob"])["ann"] == made["ann"]
+    keys = tmp_path / "lab" / "keys"
+    assert {path.stat().st_mode & 0o777 for path in keys.glob("*.key")} == {0o600}
+    assert keys.stat().st_mode & 0o077 == 0
+    (keys / "ann.key").chmod(0o644)
+    assert "chmod 600" in ask(tmp_path, "make_keys", names=["ann"])
+
+
+def test_a_former_run_is_set_aside_with_its_logs_and_keys_stay(tmp_path: Path) -> None:
+    for folder in ("run", "participants", "keys"):
+        (tmp_path / folder).mkdir()
+    set_aside(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["former", "keys"]
+    assert {path.name for path in next((tmp_path / "former").iterdir()).iterdir()} == {"run", "participants"}
+
+
+def test_logs_come_without_keys_and_private_states(tmp_path: Path) -> None:
+    home, target = tmp_path / "host", tmp_path / "fetched"
+    for name in ("run/journal.jsonl", "run/checkpoints/round-000001.json", "participants/ann.jsonl"):
+        (home / name).parent.mkdir(parents=True, exist_ok=True)
+        (home / name).write_text("{}\n")
+    (home / "participants" / "ann").mkdir()
+    (home / "participants" / "ann" / "round-1").write_text("private")
+    packed = base64.b64decode(pack(home, ["ann"], run=True, checkpoints=True))
+    assert unpack(packed, target, {"ann"}, run=True) == 3
+    assert {str(path.relative_to(target)) for path in target.rglob("*") if path.is_file()} == {
+        "journal.jsonl", "checkpoints/round-000001.json", "participants/ann.jsonl",
+    }  # fmt: skip
+
+
+def test_a_host_writes_nothing_here_but_its_own_logs(tmp_path: Path) -> None:
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz") as tar:
+        for name in (
+            "../evil",
+            "/tmp/evil",
+            "run/journal.jsonl",
+            "participants/bob.jsonl",
+            "participants/../x",
+        ):
+            tar.addfile(tarfile.TarInfo(name), io.BytesIO())
+        link = tarfile.TarInfo("participants/ann.jsonl")
+        link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        tar.addfile(link)
+    assert unpack(packed.getvalue(), tmp_path / "run", {"ann"}, run=False) == 0
+    assert [*tmp_path.rglob("*")] == []
+    assert not os.path.lexists("/tmp/evil")

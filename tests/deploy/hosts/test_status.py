@@ -1,0 +1,90 @@
+"""What the hosts answer, merged into one picture."""
+
+from typing import Any
+
+from deploy.hosts.answers import Progress, Seen
+from deploy.hosts.hosts_file import parse_hosts
+from deploy.hosts.status import Status, merged, progress_line
+
+HOSTS = parse_hosts(
+    """
+    [coordinator]
+    host = "alpha"
+    bind = "tcp://10.0.0.1:5555"
+    [hosts.alpha]
+    benign = 1
+    [hosts.beta]
+    benign = 1
+    """,
+    default_name="lab",
+    source="hosts.toml",
+)
+
+
+def process(name: str, *, alive: bool = True, said: str = "") -> dict[str, Any]:
+    return {"name": name, "pid": 7, "since": 0.0, "alive": alive, "errors": "/x", "last_words": said}
+
+
+def seen(*processes: dict[str, Any], **progress: Any) -> Seen:
+    nothing: dict[str, Any] = {
+        "status": "running", "run": "ab" * 8, "scenario": "tiny", "rounds": 9, "round": 4, "ready": (),
+        "waiting": None, "reason": None,
+    }  # fmt: skip
+    return Seen.model_validate({"processes": processes, "progress": {**nothing, **progress}})
+
+
+def picture(status: Status) -> dict[str, str]:
+    return {row.name: row.state for row in status.rows}
+
+
+def test_all_is_well_when_everything_runs() -> None:
+    ready = ("participant-1", "participant-2")
+    answers = {
+        "alpha": seen(process("coordinator"), process("participant-1"), ready=ready),
+        "beta": seen(process("participant-2"), status="absent"),
+    }
+    status = merged(HOSTS, answers, {})
+    assert picture(status) == {"coordinator": "running", "participant-1": "joined", "participant-2": "joined"}
+    assert status.is_well
+    assert progress_line(status) == f"tiny (run {'ab' * 8}): round 4 of 9, running; 2 of 2 have joined"
+
+
+def test_what_died_says_why_what_was_never_started_and_what_nobody_wants_are_told_apart() -> None:
+    answers = {
+        "alpha": seen(process("coordinator"), process("participant-7")),
+        "beta": seen(process("participant-2", alive=False, said="no images in /data")),
+    }
+    status = merged(HOSTS, answers, {})
+    assert not status.is_well
+    assert picture(status) == {
+        "coordinator": "running",
+        "participant-1": "stopped",
+        "participant-7": "running",
+        "participant-2": "ended",
+    }
+    notes = {row.name: (row.role, row.note) for row in status.rows}
+    assert notes["participant-2"] == ("benign", "no images in /data")
+    assert notes["participant-7"] == ("not in the hosts file", "")
+
+
+def test_a_host_that_cannot_be_reached_is_not_taken_for_stopped() -> None:
+    status = merged(HOSTS, {"beta": seen(process("participant-2"), status="absent")}, {"alpha": "no answer"})
+    assert picture(status)["participant-1"] == "unreachable"
+    assert not status.is_well
+    assert "not known" in progress_line(status)
+
+
+def test_after_a_completed_run_nothing_is_missing() -> None:
+    answers = {
+        "alpha": seen(process("coordinator", alive=False), status="completed", round=9),
+        "beta": seen(process("participant-2", alive=False)),
+    }
+    status = merged(HOSTS, answers, {})
+    assert status.is_well
+    assert progress_line(status).endswith("round 9 of 9, completed")
+
+
+def test_a_journal_that_ends_in_mid_run_is_not_a_running_run() -> None:
+    status = merged(HOSTS, {"alpha": seen(process("coordinator", alive=False)), "beta": seen()}, {})
+    assert progress_line(status).endswith("its coordinator does not run")
+    assert isinstance(status.progress, Progress)
