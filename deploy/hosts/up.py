@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from deploy.hosts.answers import ProcessState, Progress, Reach, Seen
+from deploy.hosts.answers import ProcessState, Progress, Reach, Seen, Stopped
 from deploy.hosts.casting import (
     Part,
     admit,
@@ -40,6 +40,7 @@ async def up(fleet: Fleet, launch: Launch, say: Say) -> None:
     parts = cast(fleet.hosts)
     if launch.fresh:
         await fleet.on_all(lambda _, host: host.ask(type(None), "set_aside"))
+    await _end_strays(fleet, parts, say)
     await _hand_out_keys(fleet, parts, say)
     await fleet.coordinator.ask(
         type(None), "put", files={f"{launch.name}.toml": dump_scenario(launch.scenario)}
@@ -55,6 +56,25 @@ async def up(fleet: Fleet, launch: Launch, say: Say) -> None:
     everyone = {host: tuple(part.name for part in on(host, parts)) for host in fleet.hosts.hosts}
     everyone[home] = (COORDINATOR, *everyone[home])
     await _await(fleet, everyone, names, launch.patience_s, "not all have joined yet")
+
+
+async def _end_strays(fleet: Fleet, parts: Sequence[Part], say: Say) -> None:
+    """End what runs on a host where the hosts file, which was edited since, does not want it any more."""
+
+    async def end(name: str, host: Connection) -> tuple[str, ...]:
+        wanted = {part.name for part in on(name, parts)}
+        if name == fleet.hosts.coordinator.host:
+            wanted.add(COORDINATOR)
+        seen = await host.ask(Seen, "look")
+        strays = [process.name for process in seen.processes if process.name not in wanted]
+        if not strays:
+            return ()
+        stopped = await host.ask(Stopped, "stop", names=strays)
+        return (*stopped.ended, *stopped.killed)
+
+    for name, ended in (await fleet.on_all(end)).items():
+        if ended:
+            say(f"{name}: ended {', '.join(ended)}, which the hosts file does not have there any more")
 
 
 async def _hand_out_keys(fleet: Fleet, parts: Sequence[Part], say: Say) -> None:

@@ -56,7 +56,11 @@ def wait_for(run_dir: Path, event: str, count: int = 1) -> dict[str, Any]:
 def test_processes_outlive_the_connection_and_what_died_is_started_again_and_down_leaves_nothing(
     hosts: SshHosts,
 ) -> None:
-    scenario, file = write_tiny(hosts.folder / OPERATOR), hosts.file("alpha", TWO_HOSTS)
+    # As ssh itself would, by the operator's own name for that host.
+    config = hosts.folder / OPERATOR / ".ssh" / "config"
+    config.write_text(f"Host second\n  HostName {hosts.lab.address('beta')}\n")
+    described = {**TWO_HOSTS, "beta": f'address = "second"\n{TWO_HOSTS["beta"]}'}
+    scenario, file = write_tiny(hosts.folder / OPERATOR), hosts.file("alpha", described)
     run_dir = hosts.folder / "alpha" / STATE / "run"
 
     said = told(hosts, "up", file, scenario, *ENDLESS)
