@@ -45,13 +45,15 @@ class HostReport:
         return tuple(finding for finding in self.findings if finding.verdict == "wrong")
 
 
-async def check_hosts(fleet: Fleet, scenario: Scenario | None) -> tuple[HostReport, ...]:
-    """Look at all hosts at once."""
+async def check_hosts(
+    fleet: Fleet, scenario: Scenario | None, *, fresh: bool = False
+) -> tuple[HostReport, ...]:
+    """Look at all hosts at once. ``fresh``: another run is to begin, whatever is there."""
 
     async def look_at(name: str) -> HostReport:
         if name in fleet.lost:
             return HostReport(name, (as_finding(fleet.lost[name]),))
-        return await _look_at(name, fleet.connections[name], fleet.hosts, scenario)
+        return await _look_at(name, fleet.connections[name], fleet.hosts, scenario, fresh)
 
     return tuple((await at_all(fleet.hosts.hosts, look_at)).values())
 
@@ -60,7 +62,9 @@ def as_finding(problem: HostProblem) -> Finding:
     return Finding(problem.item, "wrong", problem.text, problem.remedy)
 
 
-async def _look_at(name: str, host: Connection, hosts: HostsFile, scenario: Scenario | None) -> HostReport:
+async def _look_at(
+    name: str, host: Connection, hosts: HostsFile, scenario: Scenario | None, fresh: bool
+) -> HostReport:
     parts = on(name, cast(hosts))
     coordinates = name == hosts.coordinator.host
     bind = host_and_port(hosts.coordinator.bind) if coordinates else None
@@ -70,7 +74,12 @@ async def _look_at(name: str, host: Connection, hosts: HostsFile, scenario: Scen
     try:
         probe = await host.ask(Probe, "probe", bind=bind, keys=keys)
         off_s = probe.time - (asked + time.time()) / 2
-        findings = [reached, *judge(probe, off_s, hosts if coordinates else None, scenario)]
+        findings = [reached, *judge(probe, off_s, hosts if coordinates else None)]
+        if fresh and probe.running:
+            running = f"a run goes on here: {', '.join(probe.running)}"
+            findings.append(Finding("run", "wrong", running, "end it first: deploy down"))
+        if coordinates and not fresh and scenario is not None and probe.scenario is not None:
+            findings.append(_run(probe, scenario))
         if not any(
             finding.verdict == "wrong" and finding.item in ("python", "fedmeta") for finding in findings
         ):
@@ -80,9 +89,7 @@ async def _look_at(name: str, host: Connection, hosts: HostsFile, scenario: Scen
     return HostReport(name, tuple(findings), probe)
 
 
-def judge(
-    probe: Probe, clock_off_s: float, hosts: HostsFile | None, scenario: Scenario | None
-) -> Iterator[Finding]:
+def judge(probe: Probe, clock_off_s: float, hosts: HostsFile | None) -> Iterator[Finding]:
     """What the host's own answers mean. ``hosts``: given for the one that runs the coordinator."""
     yield _python(probe)
     yield _fedmeta(probe)
@@ -108,8 +115,6 @@ def judge(
         )
     if hosts is not None:
         yield _port(probe, hosts)
-        if scenario is not None and probe.scenario is not None:
-            yield _run(probe, scenario)
 
 
 def _python(probe: Probe) -> Finding:
@@ -193,7 +198,7 @@ async def _fit(
         findings = []
     for problem in sorted(set(fit.problems.values())):
         item = "device" if problem.startswith("--device") else "data"
-        text, _, remedy = problem.partition("; ")
+        text, _, remedy = problem.replace("--data-dir", "data_dir in the hosts file").partition("; ")
         findings.append(
             Finding(item, "wrong", text, remedy or "change devices or data_dir in the hosts file")
         )

@@ -94,7 +94,7 @@ def up(
         from deploy.hosts.up import Launch
         from deploy.hosts.up import up as start
 
-        _show_check(await check_hosts(fleet, None if fresh else parsed), everything=False)
+        _show_check(await check_hosts(fleet, parsed, fresh=fresh), everything=False)
         await start(fleet, Launch(parsed, name, fresh, wait), click.echo)
         click.echo(f"all have joined; watch it with: fedmeta deploy status {hosts}")
 

@@ -1,0 +1,84 @@
+"""What a host's answers mean for whoever wants to run there."""
+
+from importlib.metadata import version
+from typing import Any
+
+import asyncssh
+import pytest
+
+from deploy.hosts.answers import Probe
+from deploy.hosts.check import Finding, judge
+from deploy.hosts.hosts_file import parse_hosts
+from deploy.hosts.remote import explained, remote_path
+
+HOSTS = parse_hosts(
+    '[coordinator]\nhost = "alpha"\nbind = "tcp://10.0.0.1:5555"\n[hosts.alpha]\nbenign = 1\n',
+    default_name="lab",
+    source="hosts.toml",
+)
+
+
+def findings(clock_off_s: float = 0.0, **changed: Any) -> dict[str, Finding]:
+    well: dict[str, Any] = {
+        "python": "3.12.1", "executable": "/opt/python", "fedmeta": version("fedmeta"), "time": 0.0,
+        "folder": "/home/fed/lab", "free_bytes": 2**40, "port_problem": None, "open_keys": (),
+        "ends_at_logout": False, "running": (), "scenario": None, "status": "absent",
+    }  # fmt: skip
+    return {
+        found.item: found for found in judge(Probe.model_validate({**well, **changed}), clock_off_s, HOSTS)
+    }
+
+
+def test_a_host_that_is_well_needs_nothing() -> None:
+    assert {found.verdict for found in findings().values()} == {"ok"}
+    assert {found.remedy for found in findings().values()} == {""}
+
+
+@pytest.mark.parametrize(
+    ("changed", "item", "text", "remedy"),
+    [
+        ({"python": "3.10.2"}, "python", "3.10.2 at /opt/python", "Python 3.11 or newer"),
+        ({"fedmeta": None}, "fedmeta", "not installed for /opt/python", "install version"),
+        ({"fedmeta": "99.0"}, "fedmeta", "version 99.0, and", "install the same version on both"),
+        ({"open_keys": ("/k/ann.key",)}, "keys", "others can read /k/ann.key", "chmod 600 /k/ann.key"),
+        ({"port_problem": "Address already in use"}, "port", "tcp://10.0.0.1:5555: Address", "ss -ltnp"),
+        ({"ends_at_logout": True}, "logout", "ends all processes of a user", "KillUserProcesses=no"),
+    ],
+)
+def test_what_is_wrong_comes_with_what_would_mend_it(
+    changed: dict[str, Any], item: str, text: str, remedy: str
+) -> None:
+    found = findings(**changed)[item]
+    assert found.verdict == "wrong"
+    assert found.text.startswith(text) or text in found.text
+    assert remedy in found.remedy
+
+
+def test_a_wrong_clock_and_little_space_are_warnings() -> None:
+    assert findings(clock_off_s=-3600)["clock"].text == "3600 s behind the clock here"
+    assert (
+        findings(clock_off_s=-3600)["clock"].verdict == findings(free_bytes=10)["folder"].verdict == "warning"
+    )
+
+
+def test_a_port_of_our_own_coordinator_is_no_problem() -> None:
+    assert findings(running=("coordinator",))["port"].verdict == "ok"
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (asyncssh.PermissionDenied("no"), "fed@alpha does not let us in; try: ssh-copy-id -p 22 fed@alpha"),
+        (ConnectionRefusedError(111, "x"), "alpha cannot be reached (Connection refused); see whether sshd"),
+        (TimeoutError(), "alpha does not answer; see whether it is up"),
+        (asyncssh.ConfigParseError("line 3: bad"), "SSH set-up: line 3: bad; mend ~/.ssh/config"),
+        (asyncssh.KeyEncryptionError("x"), "the key for fed@alpha has a passphrase; load it first: ssh-add"),
+    ],
+)
+def test_a_host_that_is_not_reached_is_one_line_with_a_remedy(error: Exception, line: str) -> None:
+    assert str(explained(error, "alpha", "fed", 22)).startswith(line)
+
+
+def test_a_path_with_a_tilde_is_the_accounts_own_and_nothing_else_is_expanded_by_its_shell() -> None:
+    assert remote_path("~/my env/bin/python") == "\"$HOME\"/'my env/bin/python'"
+    assert remote_path("/opt/$(reboot)/python") == "'/opt/$(reboot)/python'"
