@@ -1,15 +1,15 @@
 """The connections that there are, and which of them cost more than they should. Only decides: libzmq has no
 limits of this kind, so :meth:`protocol.sockets.RouterSocket.cut` ends what is named here."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
 from protocol.header import MAX_HEADER_BYTES
 from protocol.manifest import Manifest
 from protocol.scenario import Federation as Rules
+from protocol.traffic import SLOWEST, Pace, slowest
 
-LOOK_S = 0.5
 QUIET_S = 30.0
 MOST = 8192
 # Bytes of a connection that may be here before libzmq has read them.
@@ -21,9 +21,10 @@ CutReason = Literal["crowded", "quiet", "endless"]
 @dataclass
 class Connection:
     """``peer``: who sends on it, known from the first message. ``heard``: when it last said a whole message,
-    or came. ``bytes``: received until it last had, as far as has been looked at."""
+    brought one on, or came. ``bytes``: received until it last had, as far as has been looked at."""
 
     heard: float
+    pace: Pace
     peer: bytes | None = None
     bytes: int = 0
     fresh: bool = True
@@ -41,12 +42,16 @@ class Connections:
 
     At most ``most`` at once. Whoever says nothing for ``quiet_s`` goes, and so does whoever sends ``endless``
     bytes without coming to the end of a message: libzmq limits a frame, and keeps any number of them.
+    ``slowest``: bytes a second at which a message that is not whole yet is a sign of life.
     """
 
-    def __init__(self, *, most: int, quiet_s: float, endless: int, now: float) -> None:
+    def __init__(
+        self, *, most: int, quiet_s: float, endless: int, now: float, slowest: float = SLOWEST
+    ) -> None:
         self._most = most
         self._quiet_s = quiet_s
         self._endless = endless
+        self._slowest = slowest
         self._all: dict[int, Connection] = {}
         self._looked = now
 
@@ -55,7 +60,7 @@ class Connections:
 
     def accepted(self, fd: int, now: float) -> None:
         self._all.pop(fd, None)  # so that the order is that of their coming
-        self._all[fd] = Connection(now)
+        self._all[fd] = Connection(now, Pace(self._slowest))
 
     def closed(self, fd: int) -> None:
         self._all.pop(fd, None)
@@ -64,6 +69,14 @@ class Connections:
         """A whole message came."""
         if fd is not None and (connection := self._all.get(fd)) is not None:
             connection.heard, connection.peer, connection.fresh = now, peer, True
+
+    def bringing_on(self, now: float, received: Callable[[int], int | None]) -> Iterator[bytes]:
+        """Who is in the middle of a message, and fast enough; ``received`` as in :meth:`too_much`."""
+        for fd, connection in self._all.items():
+            count = received(fd) if connection.peer is not None else None
+            if count is not None and connection.peer is not None and connection.pace.enough(count, now):
+                connection.heard = now
+                yield connection.peer
 
     def too_much(self, now: float, received: Callable[[int], int | None]) -> list[Cut]:
         """Those to be cut, which are forgotten with that; ``received``: the bytes that came on a connection
@@ -106,5 +119,6 @@ def limited(rules: Rules, manifest: Manifest, open_files: int, now: float) -> Co
         most=max(16, min(MOST, open_files - 128)),
         quiet_s=max(QUIET_S, 3 * rules.liveness_s),
         endless=2 * message + IN_FLIGHT,
+        slowest=slowest(manifest, rules.round_deadline_s),
         now=now,
     )

@@ -144,6 +144,11 @@ class Daemon:
             case Update() as update:
                 outcome = self._count(peer, update, decoded.parameters)
                 return self._federation.update(peer, update, now, size=size, outcome=outcome)
+            case Heartbeat() if received.fd is not None and self._socket.waits(received.fd):
+                # An answer would wait behind what is on its way there, and so would the next: until there
+                # are so many that the peer seems stuck.
+                self._federation.hears(peer, now)
+                return []
             case message:
                 return self._federation.receive(peer, message, now)
 

@@ -134,7 +134,7 @@ class Federation:
         member = self.membership.at(peer)
         name = member.name if member is not None else self._entry.name_of(key)
         effects = self._refuse(peer, name, refusal, now)
-        return (self.drop(member, "too_fast", now) if member is not None else []) + effects
+        return effects if name is None else effects + self._drop(name, "too_fast", now)
 
     def join(
         self, peer: bytes, join: Join, now: float, *, holder_reachable: bool, key: str | None = None
@@ -213,6 +213,12 @@ class Federation:
 
     # What else can happen
 
+    def hears(self, peer: bytes, now: float) -> None:
+        """Something that is as good as a heartbeat: a message that is on its way and gets on."""
+        member = self.membership.at(peer)
+        if member is not None:
+            member.heard = now
+
     def unreachable(self, peer: bytes) -> list[Effect]:
         """A message could not be sent: the connection is gone."""
         member = self.membership.at(peer)
@@ -223,12 +229,10 @@ class Federation:
         self._entry.allowed = allowed
         return self._drop_revoked(now) + self._go_on(now)
 
-    def drop(self, member: Member, reason: LostReason, now: float) -> list[Effect]:
-        """Nobody waits any more for one who has misbehaved; it may join again, if it is let in."""
-        self._forget(member)
-        lost: list[Effect] = [ParticipantLost(self.rounds.current, member.name, reason)]
-        left = [] if member.auditor else self.rounds.left(member.name, now)
-        return lost + left + self._go_on(now)
+    def drop(self, peer: bytes, reason: LostReason, now: float) -> list[Effect]:
+        """Whoever has this connection costs too much."""
+        member = self.membership.at(peer)
+        return self._drop(member.name, reason, now) if member is not None else []
 
     def tick(self, now: float) -> list[Effect]:
         rules = self._scenario.federation
@@ -293,6 +297,17 @@ class Federation:
         return beat if wanted is None else min(beat, wanted)
 
     # Parts of the above
+
+    def _drop(self, name: str, reason: LostReason, now: float) -> list[Effect]:
+        """Nobody waits any more for one who has misbehaved; it may join again, if it is let in."""
+        member = self.membership.named(name)
+        if member is None and name not in self.rounds.roster:
+            return []
+        if member is not None:
+            self._forget(member)
+        lost: list[Effect] = [ParticipantLost(self.rounds.current, name, reason)]
+        left = self.rounds.left(name, now) if name in self.rounds.roster else []
+        return lost + left + self._go_on(now)
 
     def _drop_revoked(self, now: float) -> list[Effect]:
         """Whoever is here with a key that is not allowed, and who is expected back and cannot come."""

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 
 import zmq
 
-from coordinator.connections import LOOK_S as CONNECTIONS_S
 from coordinator.connections import Connections, Cut
 from coordinator.doorkeeper import LOOK_S as ALLOW_LIST_S
 from coordinator.doorkeeper import Doorkeeper
@@ -13,6 +12,7 @@ from coordinator.federation import Federation
 from coordinator.journal import AllowListChanged, ConnectionCut, HandshakeFailed, KeyRefused
 from protocol.monitoring import Happened
 from protocol.sockets import Received, RouterSocket
+from protocol.traffic import LOOK_S as CONNECTIONS_S
 
 _FAILURES = {Happened.OTHER_MECHANISM: "other_mechanism", Happened.NO_HANDSHAKE: "no_handshake"}
 
@@ -66,6 +66,8 @@ class Gate:
             yield from self._tend_door(self._doorkeeper, now)
         if now >= self._look_at:
             self._look_at = now + CONNECTIONS_S
+            for peer in self._connections.bringing_on(now, self._socket.bytes_received):
+                self._federation.hears(peer, now)
             for cut in self._connections.too_much(now, self._socket.bytes_received):
                 yield self._cut(cut, now)
 
@@ -90,8 +92,8 @@ class Gate:
         name = member.name if member is not None else None
         event = ConnectionCut(self._federation.rounds.current, cut.reason, name)
         effects = self._federation.refusals.note(name or "", cut.reason, event)
-        if member is not None and cut.reason == "endless":
-            effects += self._federation.drop(member, "endless", now)
+        if cut.peer is not None and cut.reason == "endless":
+            effects += self._federation.drop(cut.peer, "endless", now)
         return effects
 
     def _let_in(self, key: str | None) -> bool:

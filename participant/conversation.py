@@ -31,6 +31,7 @@ from protocol.messages import (
 )
 from protocol.monitoring import Happened
 from protocol.scenario import parse_scenario
+from protocol.traffic import SLOWEST, Pace, Traffic, slowest
 
 HEARTBEAT_S = 1.0  # until the scenario says otherwise; calls are never rarer
 LIVENESS_S = 10.0
@@ -61,6 +62,8 @@ class Conversation:
         self._heartbeat_s, self._liveness_s = HEARTBEAT_S, LIVENESS_S
         self._absent_since = now
         self._heard = now  # or tried another socket
+        self._pace = Pace(SLOWEST)
+        self._sending = False  # what was given to the socket is still on its way out
         self._name_taken_since: float | None = None
         self._waiting_noted_after: float | None = now + HEARTBEAT_S
         self._welcome: Welcome | None = None
@@ -85,7 +88,18 @@ class Conversation:
         if now - self._heard >= self._liveness_s:
             return self._lose("silent", now)
         self.next_beat = now + self._heartbeat_s
-        return [Send(Heartbeat(run=self._welcome.run))]
+        # Behind a long message heartbeats would only pile up; that it gets on says as much.
+        return [] if self._sending else [Send(Heartbeat(run=self._welcome.run))]
+
+    def moved(self, traffic: Traffic | None, now: float) -> None:
+        """What has moved on the connection, where that is known: a long message that gets on, in whichever
+        direction, is a sign of life."""
+        if traffic is None or self.phase is Phase.CALLING:
+            self._sending = False
+            return
+        self._sending = traffic.waiting > 0
+        if self._pace.enough(traffic.received + traffic.acknowledged, now):
+            self._heard = now
 
     def connected(self, now: float) -> Actions:
         """There is a connection, after a join that could not be sent."""
@@ -192,6 +206,7 @@ class Conversation:
                 return self._stop(RunFailed(one_line(str(problem))))
             self._heartbeat_s = scenario.federation.heartbeat_s
             self._liveness_s = scenario.federation.liveness_s
+            self._pace = Pace(slowest(welcome.manifest, scenario.federation.round_deadline_s))
             self._build = BuildJob(welcome.run, scenario)
             self._built = None
             actions += self._agenda.begin(self._build)

@@ -151,6 +151,7 @@ class Session:
             self._take(frames)
         if (ended := self._worker.outcome()) is not None:
             self._carry_out(conversation.finished(*ended))
+        conversation.moved(self._socket.traffic(), self._clock())
         self._carry_out(conversation.tick(self._clock()))
         return None
 

@@ -7,7 +7,6 @@ reconnect a participant is a stranger until it joins again.
 import contextlib
 import errno
 import socket
-import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -19,6 +18,7 @@ from protocol.header import MAX_HEADER_BYTES
 from protocol.keys import KeyPair
 from protocol.manifest import Manifest
 from protocol.monitoring import Monitor
+from protocol.traffic import Traffic, traffic
 
 # A header, a buffer of each of three dtypes, and one that shows that there were more.
 MAX_FRAMES = 5
@@ -32,9 +32,6 @@ CONNECT_TIMEOUT_MS = 5000
 HANDSHAKE_MS = 10_000
 BACKLOG = 1024  # connections that the system keeps until they are taken: all participants may come at once
 ZAP_DOMAIN = b"fedmeta"
-# Linux' struct tcp_info.
-_TCP_INFO = getattr(socket, "TCP_INFO", 11)
-_BYTES_RECEIVED, _BYTES_RECEIVED_AT = struct.Struct("=Q"), 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,15 +108,13 @@ class RouterSocket:
 
     def bytes_received(self, fd: int) -> int | None:
         """On a connection, so far; None where the system does not say (not Linux), or it has gone."""
-        try:
-            connection = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 0, fileno=fd)
-            try:
-                info = connection.getsockopt(socket.IPPROTO_TCP, _TCP_INFO, _BYTES_RECEIVED_AT + 8)
-            finally:
-                connection.detach()
-            return int(_BYTES_RECEIVED.unpack_from(info, _BYTES_RECEIVED_AT)[0])
-        except (OSError, struct.error):
-            return None
+        moved = traffic(fd)
+        return moved.received if moved is not None else None
+
+    def waits(self, fd: int) -> bool:
+        """Whether something is on its way that the connection does not take yet."""
+        moved = traffic(fd)
+        return moved is not None and moved.waiting > 0
 
     def cut(self, fd: int) -> None:
         """End a connection. libzmq has no word for that; it sees the other end close."""
@@ -162,6 +157,7 @@ class DealerSocket:
             self.raw.set(zmq.CURVE_SECRETKEY, key.secret.encode())
             self.raw.set(zmq.CURVE_SERVERKEY, coordinator_key.encode())
         self.monitor = Monitor(context, self.raw)
+        self._fd: int | None = None
         self.raw.set(zmq.IMMEDIATE, 1)
         self.raw.set(zmq.RECONNECT_IVL, RECONNECT_FIRST_MS)
         self.raw.set(zmq.RECONNECT_IVL_MAX, RECONNECT_MAX_MS)
@@ -179,7 +175,15 @@ class DealerSocket:
     def receive(self) -> list[memoryview] | None:
         """The next message's frames, None when there is none."""
         parts = _receive(self.raw, MAX_FRAMES)
-        return [part.buffer for part in parts] if parts is not None else None
+        if parts is None:
+            return None
+        fd = _said_of(parts[-1], "__fd")
+        self._fd = None if fd is None else int(fd)
+        return [part.buffer for part in parts]
+
+    def traffic(self) -> Traffic | None:
+        """On the connection that the last message came by; None before there was one."""
+        return traffic(self._fd) if self._fd is not None else None
 
     def close(self, linger_s: float) -> None:
         """Close; messages still queued get ``linger_s`` to leave, in the background."""

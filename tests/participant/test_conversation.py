@@ -24,6 +24,7 @@ from protocol.messages import (
     Update,
     Welcome,
 )
+from protocol.traffic import Traffic
 from tests.participant.examples import (
     COORDINATOR,
     MANIFEST,
@@ -198,6 +199,34 @@ def test_any_valid_message_shows_that_the_coordinator_is_there() -> None:
         conversation.received(Heartbeat(run=RUN), None, float(now))
         conversation.tick(float(now))
     assert conversation.phase is Phase.READY
+
+
+def moving(conversation: Conversation, per_s: int, waiting: int, until: int) -> Actions:
+    """Nothing is heard, and so many bytes a second are acknowledged."""
+    actions: Actions = []
+    for now in range(1, until):
+        conversation.moved(Traffic(received=0, acknowledged=per_s * now, waiting=waiting), float(now))
+        actions += conversation.tick(float(now))
+    return actions
+
+
+def test_a_long_message_that_gets_on_shows_that_the_coordinator_is_there_and_no_heartbeats_pile_up() -> None:
+    assert moving(ready(), 5000, waiting=100_000, until=60) == []
+
+
+def test_one_that_does_not_get_on_does_not() -> None:
+    assert "coordinator_lost" in events(moving(ready(), 1, waiting=100_000, until=60))
+
+
+def test_heartbeats_go_on_while_something_is_received() -> None:
+    assert len(sent(moving(ready(), 5000, waiting=0, until=60))) >= 50
+
+
+def test_where_nobody_says_what_has_moved_only_whole_messages_count() -> None:
+    conversation = ready()
+    for now in range(1, 12):
+        conversation.moved(None, float(now))
+    assert "coordinator_lost" in events(at_beats(conversation, until=11.0))
 
 
 def test_a_message_that_cannot_be_sent_shows_that_it_is_not() -> None:
