@@ -5,7 +5,7 @@ import json
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from deploy.hosts.check import HostReport
     from deploy.hosts.fleet import Fleet
 
+F = TypeVar("F", bound=Callable[..., Any])
+
 HOSTS = click.argument(
     "hosts", type=click.Path(path_type=Path), metavar="HOSTS.toml", envvar="FEDMETA_DEPLOY_HOSTS"
 )
@@ -27,17 +29,20 @@ TIMEOUT = click.option(
     default=10.0,
     show_default=True,
     metavar="SECONDS",
-    envvar="FEDMETA_DEPLOY_TIMEOUT",
     help="How long a host may take to answer the call.",
 )
-SET = click.option(
-    "--set",
-    "overrides",
-    multiple=True,
-    metavar="KEY=VALUE",
-    envvar="FEDMETA_DEPLOY_SET",
-    help="Change a key of the scenario. Repeatable.",
-)
+
+
+def set_option(command: str) -> Callable[[F], F]:
+    """``--set``, and its variable, which click would call after the parameter."""
+    return click.option(
+        "--set",
+        "overrides",
+        multiple=True,
+        metavar="KEY=VALUE",
+        envvar=f"FEDMETA_DEPLOY_{command}_SET",
+        help="Change a key of the scenario. Repeatable.",
+    )
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -48,7 +53,7 @@ def deploy() -> None:
 @deploy.command()
 @HOSTS
 @click.argument("scenario", required=False)
-@SET
+@set_option("CHECK")
 @TIMEOUT
 def check(hosts: Path, scenario: str | None, overrides: tuple[str, ...], timeout: float) -> None:
     """Look at every host: what is wrong there, and how to mend it. With SCENARIO at its data, too."""
@@ -66,15 +71,20 @@ def check(hosts: Path, scenario: str | None, overrides: tuple[str, ...], timeout
 @deploy.command()
 @HOSTS
 @click.argument("scenario")
-@SET
-@click.option("--new", "fresh", is_flag=True, help="Set a former run aside, and begin another.")
+@set_option("UP")
+@click.option(
+    "--new",
+    "fresh",
+    is_flag=True,
+    envvar="FEDMETA_DEPLOY_UP_NEW",
+    help="Set a former run aside, and begin another.",
+)
 @click.option(
     "--wait",
     type=click.FloatRange(min=0),
     default=300.0,
     show_default=True,
     metavar="SECONDS",
-    envvar="FEDMETA_DEPLOY_WAIT",
     help="How long to wait for all participants to join.",
 )
 @TIMEOUT
@@ -103,7 +113,9 @@ def up(
 
 @deploy.command()
 @HOSTS
-@click.option("--json", "as_json", is_flag=True, envvar="FEDMETA_DEPLOY_JSON", help="One JSON document.")
+@click.option(
+    "--json", "as_json", is_flag=True, envvar="FEDMETA_DEPLOY_STATUS_JSON", help="One JSON document."
+)
 @TIMEOUT
 def status(hosts: Path, as_json: bool, timeout: float) -> None:
     """Show each process on each host, and how far the run is. Exits with 3 if something is missing."""
