@@ -31,6 +31,7 @@ from deploy.study.sources import NOT_ON_RECORD, distinct
 from deploy.study.study import ONE_SEED, Result, Study
 from protocol.files import write_whole
 
+FEW_RUNS = 4  # so many are named
 INTERVALS = (
     "Accuracies are fractions. A value is the mean over seeds ± the half-width of its 95 % t-interval; each "
     "seed has a class split, a backdoor class, a target class and a model of its own, so one seed gives no "
@@ -194,13 +195,24 @@ def are_missing(result: Result) -> str:
     return f"{counted(len(result.missing))} {'is' if len(result.missing) == 1 else 'are'} missing"
 
 
+def why_missing(result: Result) -> str:
+    """The runs of each reason; of many, the first (the page's table of runs has all)."""
+    by_reason: dict[str, list[str]] = {}
+    for run, reason in result.missing.items():
+        by_reason.setdefault(reason, []).append(run)
+    return "; ".join(f"{_first(runs)}: {reason}" for reason, runs in by_reason.items())
+
+
+def _first(runs: Sequence[str]) -> str:
+    shown = runs if len(runs) <= FEW_RUNS else runs[: FEW_RUNS - 1]
+    more = f" and {len(runs) - len(shown)} more" if len(shown) < len(runs) else ""
+    return ", ".join(shown) + more
+
+
 def _missing(result: Result) -> Iterable[Notice]:
     if result.missing:
-        reasons = "; ".join(f"{run}: {reason}" for run, reason in result.missing.items())
-        yield Notice(
-            f"{result.experiment}: {are_missing(result)}, the rest is shown. {reasons}",
-            "problem",
-        )
+        lacking = f"{result.experiment}: {are_missing(result)}, the rest is shown. {why_missing(result)}"
+        yield Notice(lacking, "problem")
 
 
 def _claims(verdicts: Sequence[Verdict]) -> list[Block]:

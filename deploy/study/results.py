@@ -14,6 +14,7 @@ from deploy.study.pages import (
     commands,
     facts,
     versions,
+    why_missing,
     write_experiment,
 )
 from deploy.study.study import ONE_SEED, Result, Study
@@ -105,8 +106,7 @@ def _study(study: Study, found: Sequence[Result], figures: Path) -> Iterable[str
         yield from (f"- {name}: {value}" for name, value in facts(study, result))
         yield from ("", "```", *commands(study, result.experiment, elsewhere=True), "```", "")
         if result.missing:
-            reasons = "; ".join(f"{run}: {reason}" for run, reason in result.missing.items())
-            yield from (f"**{are_missing(result)}:** {reasons}", "")
+            yield from (f"**{are_missing(result)}:** {why_missing(result)}", "")
         if (changed := code_changed(result)) is not None:
             yield from (f"**Not one code.** {changed}", "")
         if not result.measured.rows:

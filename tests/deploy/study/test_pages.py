@@ -10,7 +10,7 @@ import pytest
 from deploy.study.experiments import EXPERIMENTS
 from deploy.study.ledger import StudyDirectory
 from deploy.study.measurements import Measurements
-from deploy.study.pages import commands, write_experiment, write_overview
+from deploy.study.pages import commands, why_missing, write_experiment, write_overview
 from deploy.study.results import write_results
 from deploy.study.study import Result, Study
 from deploy.study.targets import targets
@@ -84,10 +84,23 @@ def test_a_failed_pre_training_is_the_reason_of_what_depends_on_it(tmp_path: Pat
         failures.setdefault(name, "the run that it starts from, pretrain-linear-s2, failed")
     study = replace(study, ledger=study.ledger.model_copy(update={"failures": failures}))
     page = write_experiment(study, study.result("E2")).read_text()
-    assert "E2: 3 runs are missing, the rest is shown. pretrain-linear-s2: no memory; E2-apart-s2: " in page
+    assert (
+        "E2: 3 runs are missing, the rest is shown. pretrain-linear-s2: no memory; E2-apart-s2, E2-" in page
+    )
     assert "4 of 6 federations complete" in page
     row = next(row for row in page.split("<tr>") if row.startswith("<td>pretrain-linear-s2</td>"))
     assert ">no memory</td>" in row
+
+
+def test_of_many_missing_runs_with_one_reason_the_first_are_named(tmp_path: Path) -> None:
+    result = write_study(tmp_path, ["E2"], as_the_paper_says).result("E2")
+    four = {f"E2-apart-s{seed}": "not run" for seed in range(1, 5)}
+    assert why_missing(replace(result, missing={**four, "E2-holders-s1": "no disk"})) == (
+        "E2-apart-s1, E2-apart-s2, E2-apart-s3, E2-apart-s4: not run; E2-holders-s1: no disk"
+    )
+    assert why_missing(replace(result, missing={**four, "E2-apart-s5": "not run"})) == (
+        "E2-apart-s1, E2-apart-s2, E2-apart-s3 and 2 more: not run"
+    )
 
 
 def test_the_command_is_one_that_makes_the_study_again(
