@@ -65,6 +65,10 @@ class Connections:
     def closed(self, fd: int) -> None:
         self._all.pop(fd, None)
 
+    def knows(self, fd: int | None, peer: bytes) -> bool:
+        """Whether this is the connection of that peer, as far as can be known."""
+        return fd is None or ((connection := self._all.get(fd)) is not None and connection.peer == peer)
+
     def heard(self, fd: int | None, peer: bytes, now: float) -> None:
         """A whole message came."""
         if fd is not None and (connection := self._all.get(fd)) is not None:

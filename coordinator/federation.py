@@ -35,6 +35,7 @@ from protocol.messages import (
     Join,
     Leave,
     Ready,
+    Refuse,
     Shutdown,
     Update,
     Welcome,
@@ -134,7 +135,11 @@ class Federation:
         member = self.membership.at(peer)
         name = member.name if member is not None else self._entry.name_of(key)
         effects = self._refuse(peer, name, refusal, now)
-        return effects if name is None else effects + self._drop(name, "too_fast", now)
+        dropped = self._drop(name, "too_fast", now) if name is not None else []
+        if dropped and not any(isinstance(effect, Send) for effect in effects):
+            # It has been answered too often already, but this it has to be told.
+            effects.append(Send(peer, Refuse(reason=refusal.reason, detail=refusal.detail)))
+        return effects + dropped
 
     def join(
         self, peer: bytes, join: Join, now: float, *, holder_reachable: bool, key: str | None = None

@@ -31,6 +31,7 @@ class Gate:
         self._socket = socket
         self._connections = connections
         self._doorkeeper = doorkeeper
+        self._unsaid: list[Effect] = []
         self._look_at = self._read_at = 0.0  # at once
 
     @property
@@ -46,6 +47,8 @@ class Gate:
 
     def turned_away(self, received: Received, now: float) -> list[Effect] | None:
         """As :meth:`Federation.turned_away`; the connection of a key that is not let in any more ends."""
+        if not self._connections.knows(received.fd, received.peer):
+            self._unsaid += self._news(now)  # it has come before its first message, and so has its news
         self._connections.heard(received.fd, received.peer, now)
         effects = self._federation.turned_away(received.peer, received.key, now)
         if effects is not None and received.fd is not None and not self._let_in(received.key):
@@ -54,14 +57,8 @@ class Gate:
 
     def tend(self, now: float) -> Iterator[list[Effect]]:
         """Answer those at the door, take note of who came and went, and end what costs too much."""
-        refusals, current = self._federation.refusals, self._federation.rounds.current
-        for event in self._socket.monitor.events():
-            if event.happened is Happened.ACCEPTED:
-                self._connections.accepted(event.fd, now)
-            elif event.happened is Happened.CLOSED:
-                self._connections.closed(event.fd)
-            elif (reason := _FAILURES.get(event.happened)) is not None:
-                yield refusals.note("", reason, HandshakeFailed(current, reason))
+        unsaid, self._unsaid = self._unsaid, []
+        yield unsaid + self._news(now)
         if self._doorkeeper is not None:
             yield from self._tend_door(self._doorkeeper, now)
         if now >= self._look_at:
@@ -70,6 +67,19 @@ class Gate:
                 self._federation.hears(peer, now)
             for cut in self._connections.too_much(now, self._socket.bytes_received):
                 yield self._cut(cut, now)
+
+    def _news(self, now: float) -> list[Effect]:
+        """Of connections."""
+        effects: list[Effect] = []
+        for event in self._socket.monitor.events():
+            if event.happened is Happened.ACCEPTED:
+                self._connections.accepted(event.fd, now)
+            elif event.happened is Happened.CLOSED:
+                self._connections.closed(event.fd)
+            elif (reason := _FAILURES.get(event.happened)) is not None:
+                failed = HandshakeFailed(self._federation.rounds.current, reason)
+                effects += self._federation.refusals.note("", reason, failed)
+        return effects
 
     def _tend_door(self, doorkeeper: Doorkeeper, now: float) -> Iterator[list[Effect]]:
         if now >= self._read_at:

@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 import zmq
 
 from protocol.codec import decode, encode
+from protocol.keys import KeyPair
 from protocol.manifest import Parameters
 from protocol.messages import (
     AnyMessage,
@@ -52,8 +53,11 @@ class DaemonProcess:
         origin: Path | str | None = None,
         bind: str = "tcp://127.0.0.1:*",
         largest_file: int | None = None,
+        open_files: int | None = None,
+        keys: Path | None = None,
     ) -> None:
-        """``largest_file``: bytes that the system lets it write into one file."""
+        """``largest_file``: bytes that the system lets it write into one file; ``open_files``: how
+        many it may have open."""
         self.run_dir = run_dir
         path = run_dir.with_suffix(".toml")
         path.write_text(dump_scenario(scenario))
@@ -63,10 +67,11 @@ class DaemonProcess:
                 *(sys.executable, "-m", "tests.coordinator.serve_tiny", str(path), str(run_dir), bind),
                 *(["--resume"] if resume else []),
                 *([] if origin is None else ["--from", str(origin)]),
+                *([] if keys is None else ["--keys", str(keys)]),
             ],
             stderr=subprocess.PIPE,
             text=True,
-            preexec_fn=None if largest_file is None else lambda: _limit_files(largest_file),
+            preexec_fn=lambda: _limit(largest_file, open_files),
         )
         # Read all the time: a full pipe would stop the daemon in the middle of a line.
         self._said: list[str] = []
@@ -114,21 +119,31 @@ class DaemonProcess:
             daemon.end()
 
 
-def _limit_files(size: int) -> None:
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+def _limit(largest_file: int | None, open_files: int | None) -> None:
+    if largest_file is not None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, largest_file))
+    if open_files is not None:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (open_files, open_files))
 
 
 class Participant:
     """Speaks the protocol by hand. ``answer`` is called with what the daemon wants of a joined one."""
 
     def __init__(
-        self, context: zmq.Context[zmq.Socket[bytes]], endpoint: str, name: str, *, auditor: bool = False
+        self,
+        context: zmq.Context[zmq.Socket[bytes]],
+        endpoint: str,
+        name: str,
+        *,
+        auditor: bool = False,
+        key: KeyPair | None = None,
+        coordinator_key: str | None = None,
     ):
         self.name = name
         self.auditor = auditor
         self.run = ""
         self.manifest = tiny.MANIFEST
-        self.socket = DealerSocket(context, endpoint)
+        self.socket = DealerSocket(context, endpoint, key=key, coordinator_key=coordinator_key)
         self.socket.raw.poll(PATIENCE_MS, zmq.POLLOUT)
 
     def send(self, message: Message, parameters: Parameters | None = None) -> None:

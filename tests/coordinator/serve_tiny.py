@@ -1,6 +1,6 @@
 """The daemon with the tiny model.
 
-python -m tests.coordinator.serve_tiny SCENARIO RUN_DIR BIND [--resume] [--from CHECKPOINT]
+python -m tests.coordinator.serve_tiny SCENARIO RUN_DIR BIND [--resume] [--from CHECKPOINT] [--keys DIR]
 """
 
 import sys
@@ -21,6 +21,7 @@ def main() -> int:
         bind=sys.argv[3],
         run_dir=run_dir,
         resume="--resume" in sys.argv,
+        keys=Path(sys.argv[sys.argv.index("--keys") + 1]) if "--keys" in sys.argv else None,
         origin=sys.argv[sys.argv.index("--from") + 1] if "--from" in sys.argv else None,
     )
     try:
