@@ -1,5 +1,6 @@
 """Many participants join at once, and stay."""
 
+import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,7 +45,7 @@ def many_join_at_once(folder: Path, cache: Path, crowd: Crowd) -> list[Figure]:
         for group in groups:
             one.python(PEERS, one.endpoint, str(one.keys), group, str(each))
         wait_until(lambda: len(one.journal("participant_ready")) >= crowd.participants, "all are in", 120.0)
-        full = resident_kib(one.coordinator.pid)
+        full, busy_s = resident_kib(one.coordinator.pid), processor_s(one.coordinator.pid)
         took = _took(one)
         ends = time.monotonic() + crowd.holds_s
         wait_until(
@@ -61,6 +62,7 @@ def many_join_at_once(folder: Path, cache: Path, crowd: Crowd) -> list[Figure]:
     return [
         Figure("participants", crowd.participants),
         Figure("from the first join until all were ready", took, "s"),
+        Figure("processor time of the coordinator until then", busy_s, "s"),
         Figure("watched for", crowd.holds_s, "s"),
         Figure("taken for lost", len(lost), "participants"),
         Figure("rounds meanwhile", len(rounds)),
@@ -74,6 +76,12 @@ def resident_kib(pid: int) -> int:
     """Memory that a process has in use, in KiB."""
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS:"))
+
+
+def processor_s(pid: int) -> float:
+    """Seconds that a process has computed."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _took(one: Federation) -> float:

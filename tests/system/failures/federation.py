@@ -5,7 +5,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -20,7 +20,6 @@ from tests.system.processes import (
     Process,
     Processes,
     digests,
-    journal,
     matching,
     running_in,
     write_tiny,
@@ -69,6 +68,7 @@ class Federation:
         self._scenario = write_tiny(folder)
         self.keys = folder / "keys"
         provide(self.keys, (*kind.names, *kind.guests))
+        self._lines = Lines(self.run_dir / "journal.jsonl")
         self.coordinator = self._start()
         self.endpoint = self.coordinator.endpoint
         self.participants: dict[str, Process] = {}
@@ -100,7 +100,7 @@ class Federation:
 
     def journal(self, event: str, **fields: Any) -> list[dict[str, Any]]:
         """Of all its coordinators so far."""
-        return matching(journal(self.run_dir), event, fields)
+        return matching(self._lines.read(), event, fields)
 
     def log(self, name: str, event: str) -> list[dict[str, Any]]:
         """What a participant has logged, in all its processes."""
@@ -132,6 +132,27 @@ class Federation:
             host=None if self.lab is None else self.lab.namespace("coordinator"),
             **self._environment,
         )
+
+
+class Lines:
+    """A journal that is read again and again: each time only what has come since."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._at = 0
+        self._events: list[dict[str, Any]] = []
+
+    def read(self) -> list[dict[str, Any]]:
+        """Its whole lines so far; one that was torn by a kill is left out."""
+        if self._path.exists():
+            with self._path.open("rb") as file:
+                file.seek(self._at)
+                whole, newline, _ = file.read().rpartition(b"\n")
+            self._at += len(whole) + len(newline)
+            for line in whole.splitlines():
+                with suppress(ValueError):
+                    self._events.append(json.loads(line))
+        return self._events
 
 
 def _key(key: str) -> str:

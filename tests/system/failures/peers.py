@@ -24,7 +24,7 @@ from protocol.sockets import DealerSocket
 from tests.system.failures.light import SPLIT, LightRole, work_s
 
 PATIENCE_S = 600.0
-LOOK_S = 1.0
+LOOK_S = 0.02
 
 
 class Peer:
@@ -62,8 +62,7 @@ class Peer:
                 case Start(job=job):
                     self._crowd.work(self, job)
                 case Reconnect():
-                    self._crowd.sockets.pop(self.socket.raw)
-                    self.socket.close(0)
+                    self._crowd.remove(self.socket)
                     self.socket = self._open()
                 case Stop(error=error):
                     if error is not None:
@@ -82,7 +81,7 @@ class Peer:
         socket = DealerSocket(
             crowd.context, crowd.coordinator, key=self._key, coordinator_key=crowd.coordinator_key
         )
-        self._crowd.sockets[socket.raw] = self
+        crowd.add(socket, self)
         return socket
 
 
@@ -95,6 +94,7 @@ class Crowd:
         self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self.context.set(zmq.MAX_SOCKETS, 6 * size + 8)  # each has two more that watch it
         self.sockets: dict[zmq.Socket[bytes], Peer] = {}
+        self.poller = zmq.Poller()
         self._work: list[tuple[float, int, Peer, Job]] = []
         self._order = count()
         self._peers = [Peer(self, f"{prefix}-{number}") for number in range(size)]
@@ -104,25 +104,27 @@ class Crowd:
 
     def take_part(self) -> None:
         while there := [peer for peer in self._peers if not peer.over]:
-            beating = [peer for peer in there if not (self._quiet and peer.in_place)]
-            self._wait(min((peer.conversation.next_beat for peer in beating), default=float("inf")))
+            # One look at all of them now and then: to wake up for each message would cost more than they do.
+            time.sleep(LOOK_S)
+            for raw, _ in self.poller.poll(0):
+                self.sockets[raw].readable()
             now = time.monotonic()
             while self._work and self._work[0][0] <= now:
                 _, _, peer, job = heapq.heappop(self._work)
                 peer.worked(job)
-            for peer in beating:
-                peer.tick(now)
+            for peer in there:
+                if now >= peer.conversation.next_beat and not (self._quiet and peer.in_place):
+                    peer.tick(now)
         self.context.destroy(linger=1000)
 
-    def _wait(self, until: float) -> None:
-        poller = zmq.Poller()
-        for raw in self.sockets:
-            poller.register(raw, zmq.POLLIN)
-        if self._work:
-            until = min(until, self._work[0][0])
-        patience_s = min(until - time.monotonic(), LOOK_S)
-        for raw, _ in poller.poll(max(0, round(patience_s * 1000) + 1)):
-            self.sockets[raw].readable()
+    def add(self, socket: DealerSocket, peer: Peer) -> None:
+        self.sockets[socket.raw] = peer
+        self.poller.register(socket.raw, zmq.POLLIN)
+
+    def remove(self, socket: DealerSocket) -> None:
+        self.poller.unregister(socket.raw)
+        del self.sockets[socket.raw]
+        socket.close(0)
 
 
 if __name__ == "__main__":
