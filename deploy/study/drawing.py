@@ -1,5 +1,7 @@
 """Figures from plain data, in the project's style."""
 
+from collections.abc import Sequence
+
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
@@ -53,21 +55,41 @@ def _draw_series(ax: Axes, series: Series) -> None:
     style = decision_style(series.style) if isinstance(series.style, str) else series_style(series.style)
     if series.dashed:
         style = SeriesStyle(style.colour, style.marker, ":")
+    means = [y.mean for y in series.y]
+    _draw_seeds(ax, series.x, series.y, style, joined=series.joined)
     if not series.joined:
         ax.errorbar(
-            series.x, [y.mean for y in series.y], [_half(y) for y in series.y], fmt=style.marker,
+            series.x, means, [_half(y) for y in series.y], fmt=style.marker,
             color=style.colour, elinewidth=0.8, label=series.label, alpha=0.45 if series.dashed else 1.0,
         )  # fmt: skip
         return
-    line_with_band(
-        ax, series.x, [y.mean for y in series.y], [_half(y) for y in series.y], style, series.label
-    )
+    line_with_band(ax, series.x, means, [_half(y) for y in series.y], style, series.label)
+
+
+def _draw_seeds(
+    ax: Axes, x: Sequence[float], y: Sequence[Estimate], style: SeriesStyle, *, joined: bool
+) -> None:
+    """What intervals of three seeds would hide: the seeds themselves. Lines where each has every value."""
+    counts = {len(value.values) for value in y}
+    if joined and len(counts) == 1:
+        for seed in range(counts.pop()):
+            line = [value.values[seed] for value in y]
+            ax.plot(x, line, color=style.colour, linewidth=0.7, linestyle=style.line, alpha=0.5)
+        return
+    for at, value in zip(x, y, strict=True):
+        places = [at] * len(value.values)
+        ax.plot(places, value.values, ".", color=style.colour, markersize=3, alpha=0.5)
 
 
 def _draw_trail(ax: Axes, trail: Trail) -> None:
     style = series_style(trail.style)
     x, y = [_place(point.x) for point in trail.points], [point.y for point in trail.points]
     below, above = ([sides(point.x)[i] for point in trail.points] for i in (0, 1))
+    for point in trail.points:
+        of_seeds = point.x.values if isinstance(point.x, Estimate) else ()
+        # A share of a gain is a ratio of means: no seed has one of its own.
+        across = of_seeds if len(of_seeds) == len(point.y.values) else [_place(point.x)] * len(point.y.values)
+        ax.plot(across, point.y.values, ".", color=style.colour, markersize=3, alpha=0.5)
     ax.errorbar(
         x, [value.mean for value in y], xerr=[below, above], yerr=[_half(value) for value in y],
         fmt=style.marker, color=style.colour, elinewidth=0.6, linestyle="-" if len(x) > 1 else "none",
@@ -89,5 +111,6 @@ def sides(value: Estimate | Ratio) -> tuple[float, float]:
 
 
 def _half(value: Estimate) -> float:
-    """Of one seed, over its episodes; what has no interval has no band."""
-    return (value.episodes if value.half is None else value.half) or 0.0
+    """Of one seed, over its episodes. Of several the seeds are drawn: an interval of a few, mostly wider than
+    the axis, is for the tables."""
+    return 0.0 if value.values else value.half or value.episodes or 0.0

@@ -12,6 +12,7 @@ Cell = str | Estimate | Ratio | Lifespan | None
 Status = Literal["supported", "contradicted", "open"]
 IN_TABLES = "In parentheses: ± over episodes of one seed."
 IN_FIGURES = "Where there is one seed, bands and bars are ± over episodes of one seed."
+SEEDS_IN_FIGURES = "Thin lines and small points are single seeds, the others their means."
 STATUS_WORDS: Mapping[Status, str] = {
     "supported": "supported",
     "contradicted": "not supported",
@@ -136,11 +137,14 @@ class Figure:
 
     @property
     def label(self) -> str:
-        """The caption, and what bands and bars are where there is one seed."""
+        """The caption, and what is drawn of one seed and of several."""
         values: list[Cell] = [y for panel in self.panels for series in panel.series for y in series.y]
         points = [point for panel in self.panels for trail in panel.trails for point in trail.points]
         values += [value for point in points for value in (point.x, point.y)]
-        return f"{self.caption} {IN_FIGURES}" if any(map(_of_episodes, values)) else self.caption
+        several = any(isinstance(value, Estimate) and value.values for value in values)
+        texts = [self.caption, SEEDS_IN_FIGURES if several else ""]
+        texts.append(IN_FIGURES if any(map(_of_episodes, values)) else "")
+        return " ".join(filter(None, texts))
 
 
 @dataclass(frozen=True)

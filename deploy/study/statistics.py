@@ -6,7 +6,7 @@ independent here: intervals are over seeds. Intervals over the episodes of one s
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import fmean, median, stdev
 
 UNDER = 0.5  # a backdoor is alive from here on
@@ -29,12 +29,13 @@ class Estimate:
     """A mean over ``seeds`` with the half-width of its 95 % interval; None where one seed gives none.
 
     ``episodes``: of one seed, the half-width over its episodes. It says nothing of other seeds, so it is
-    shown and decides nothing."""
+    shown and decides nothing. ``values``: of each of several seeds, in their order."""
 
     mean: float
     half: float | None
     seeds: int
     episodes: float | None = None
+    values: tuple[float, ...] = field(default=(), compare=False)
 
     @property
     def low(self) -> float:
@@ -54,8 +55,10 @@ def estimate(values: Sequence[float]) -> Estimate:
     """Mean and t-interval of one value a seed. Raises :class:`ValueError` without any."""
     if not values:
         raise ValueError("no seed has this measurement")
-    half = t_quantile(len(values) - 1) * stdev(values) / math.sqrt(len(values)) if len(values) > 1 else None
-    return Estimate(fmean(values), half, len(values))
+    if len(values) == 1:
+        return Estimate(values[0], None, 1)
+    half = t_quantile(len(values) - 1) * stdev(values) / math.sqrt(len(values))
+    return Estimate(fmean(values), half, len(values), values=tuple(values))
 
 
 def paired(one: Mapping[int, float], other: Mapping[int, float]) -> Estimate | None:

@@ -3,13 +3,14 @@
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from deploy.study.drawing import draw
-from deploy.study.findings import Figure, Panel, Point, Trail
+from deploy.study.findings import SEEDS_IN_FIGURES, Figure, Panel, Point, Series, Trail
 from deploy.study.gain import SHARING, USUAL, gain_of, kept_of
 from deploy.study.measurements import Pick
-from deploy.study.statistics import Estimate, Ratio
+from deploy.study.statistics import Estimate, Ratio, estimate
 from tests.deploy.study.journals import Asked, Values, as_the_paper_says, write_study
 
 
@@ -76,3 +77,18 @@ def test_an_interval_that_is_not_symmetric_is_drawn_so() -> None:
     across, up = ([tuple(place) for place in bar.get_segments()[0]] for bar in bars)
     assert across == [pytest.approx((0.2, 0.3)), pytest.approx((1.1, 0.3))]
     assert up == [pytest.approx((0.5, 0.2)), pytest.approx((0.5, 0.4))]
+
+
+def test_several_seeds_are_drawn_one_by_one_instead_of_their_interval() -> None:
+    early, late = estimate([0.1, 0.9]), estimate([0.2, 0.6])
+    panels = (
+        Panel("", "x", series=(Series("s", (0.0, 1.0), (early, late)),)),
+        Panel("", "x", trails=(Trail("t", (Point(late, early),)),)),
+    )
+    lines, trail = draw(Figure("f", "", "", panels)).axes
+    drawn = [np.asarray(line.get_ydata()).tolist() for line in lines.lines]
+    for line in ([0.1, 0.2], [0.9, 0.6], [early.mean, late.mean]):
+        assert line in drawn
+    (dots,) = [line for line in trail.lines if line.get_marker() == "."]
+    assert np.asarray(dots.get_xydata()).tolist() == [[0.2, 0.1], [0.6, 0.9]]
+    assert Figure("f", "Caption.", "", panels).label == f"Caption. {SEEDS_IN_FIGURES}"
