@@ -114,6 +114,8 @@ class Conversation:
     def shaken(self, how: Happened) -> Actions:
         """A handshake has succeeded, or failed. One that was broken off may have met a coordinator that was
         just ending; two tell of something else."""
+        if how in (Happened.ACCEPTED, Happened.CLOSED):
+            return []
         self._broken_off = self._broken_off + 1 if how is Happened.NO_HANDSHAKE else 0
         why = locked_out(how, self._coordinator, self._join.name, self._key)
         if how is Happened.NO_HANDSHAKE and self._broken_off < 2:

@@ -6,6 +6,7 @@ from participant.actions import Action, Actions, Cancel, Note, Reconnect, Send, 
 from participant.conversation import Conversation, Phase
 from participant.jobs import BuildJob, Built, Cancelled, Evaluated, Failed, Job, Outcome, Trained, TrainJob
 from protocol.errors import RunFailed, UsageProblem
+from protocol.keys import KeyPair
 from protocol.messages import (
     Accepted,
     AnyMessage,
@@ -24,6 +25,7 @@ from protocol.messages import (
     Update,
     Welcome,
 )
+from protocol.monitoring import Happened
 from protocol.traffic import Traffic
 from tests.participant.examples import (
     COORDINATOR,
@@ -40,6 +42,7 @@ from tests.participant.examples import (
     welcome,
 )
 
+KEY = KeyPair.new("ann")
 SHARE = Share(index=0, count=2)
 BUILT = Built(MANIFEST.digest, SPLIT, seconds=0.5, device="cpu")
 TRAINED = Trained(model(0.25), seconds=2.0)
@@ -111,6 +114,34 @@ def test_it_gives_up_when_its_patience_is_over() -> None:
     assert str(error) == f"no answer from {COORDINATOR} after 300 s; is a coordinator running there?"
 
 
+@pytest.mark.parametrize(
+    ("key", "how", "says"),
+    [
+        (KEY, Happened.KEY_REFUSED, f"fedmeta keys allow ann '{KEY.public}'"),
+        (KEY, Happened.OTHER_MECHANISM, "has no keys; leave out --key"),
+        (None, Happened.OTHER_MECHANISM, "wants keys; name yours with --key"),
+        (KEY, Happened.NO_HANDSHAKE, "has another key than --coordinator-key says"),
+    ],
+)
+def test_a_handshake_that_fails_is_said_once_and_is_what_patience_ends_with(
+    key: KeyPair | None, how: Happened, says: str
+) -> None:
+    conversation = Conversation(join(), COORDINATOR, 300.0, now=0.0, key=key)
+    actions: Actions = []
+    for happened in (how, Happened.CLOSED) * 3:
+        actions += conversation.shaken(happened)
+    assert events(actions) == ["locked_out"]
+    assert says in str(error_of(at_beats(conversation, until=1000)))
+
+
+def test_a_handshake_that_succeeds_or_is_broken_off_once_is_no_trouble() -> None:
+    conversation = Conversation(join(), COORDINATOR, 300.0, now=0.0, key=KEY)
+    assert conversation.shaken(Happened.NO_HANDSHAKE) == []
+    conversation.shaken(Happened.KEY_REFUSED)
+    assert conversation.shaken(Happened.SHAKEN_HANDS) == []
+    assert "no answer from" in str(error_of(at_beats(conversation, until=1000)))
+
+
 def test_it_joins_at_once_when_a_connection_comes_about() -> None:
     assert sent(calling().connected(0.3)) == [join()]
     assert ready().connected(0.3) == []
@@ -147,6 +178,9 @@ def test_a_scenario_that_this_version_cannot_read_is_an_end() -> None:
         ("other_manifest", "has other parameters than that of"),
         ("other_split", "point --data-dir at it"),
         ("bad_share", "leave --share out"),
+        ("other_name", "knows this key by another name than 'ann' (why); leave --name to the key"),
+        ("revoked", "does not let this key in any more (why)"),
+        ("too_fast", "wants less of this participant (why)"),
     ],
 )
 def test_a_refusal_is_one_line_with_a_remedy(reason: RefuseReason, expected: str) -> None:
