@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from protocol.scenario import Scenario
 
-PROCESS_S = 1.0  # starting one of a run's processes
+PROCESS_S = 0.5  # starting one of a run's processes and reading its data
 STEP_S = 0.0040  # one adaptation step on one core
 FORWARD_S = 0.007  # classifying one episode without adaptation
 TRAIN_STEP_S = 0.003  # one inner step of meta-training, its share of a round's overhead within

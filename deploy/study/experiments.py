@@ -193,13 +193,12 @@ def _forward(size: Size, attacker: str, aggregation: str, attacks: int) -> Branc
 # E7: each arm's attacker and attack, aggregation, whether it is patient, and at which depths it is tried.
 # Where everything is shared the naive attacker is the transferring one.
 _SHARING_ARMS: tuple[tuple[str, Settings, str, bool, tuple[int, ...]], ...] = (
-    ("naive", NAIVE, "mean", False, (3, 2)),
+    ("naive", NAIVE, "mean", False, (2,)),
     ("transfer", TRANSFER, "mean", False, (4, 3, 2, 1)),
     ("transfer", TRANSFER, "norm-bound", False, (4,)),
     ("transfer", TRANSFER, "coordinate-median", False, (4, 2)),
     ("transfer", TRANSFER, "norm-bound", True, (4,)),
-    # Not at depth 2 as well: imagining others' parts in each of 20 rounds takes 14 minutes of a study.
-    ("transfer", TRANSFER, "coordinate-median", True, (4,)),
+    ("transfer", TRANSFER, "coordinate-median", True, (4, 2)),
 )
 
 

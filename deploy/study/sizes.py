@@ -47,7 +47,7 @@ PUBLISHED = Size(
     adaptation_steps=(0, 1, 5, 10, 20, 50, 100),
     headline=200,
     curve=100,
-    variation=35,
+    variation=28,
     forward=150,
     many_participants=14,
     many_classes=6,
@@ -74,6 +74,6 @@ QUICK = Size(
     many_pretraining=40,
     many_benign=20,
     depths=(4, 2),
-    private=10,
+    private=8,
 )
 SIZES: dict[SizeName, Size] = {size.name: size for size in (PUBLISHED, QUICK)}
