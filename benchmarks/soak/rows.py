@@ -14,6 +14,7 @@ from tests.system.failures.disk import disk_fills_up
 from tests.system.failures.federation import REAL, Kind, undisturbed
 from tests.system.failures.figures import Figure
 from tests.system.failures.kills import POOR, Trouble, killed_at_random
+from tests.system.failures.narrow import transfers_longer_than_liveness
 from tests.system.failures.noise import Noise, nonsense_is_counted
 from tests.system.failures.sleep import KIND as SLEEP_KIND
 from tests.system.failures.sleep import coordinator_sleeps, participant_sleeps
@@ -99,7 +100,7 @@ def _strangers(at: Surroundings) -> list[Figure]:
     return [Figure("tests", last.strip("= "))]
 
 
-STRANGERS: tuple[str, ...] = ()
+STRANGERS = ("tests/coordinator/test_gate.py", "tests/system/test_keys.py")
 
 ROWS = [
     Row(
@@ -128,6 +129,12 @@ ROWS = [
         "a link is cut for 30 s in mid-transfer, both ends alive",
         "noticed within the liveness time; the participant rejoins; nobody waits longer than the deadline",
         lambda at: link_cut_in_mid_transfer(at.folder, at.cache, Cut(lasts_s=30.0, slack_s=1.0)),
+    ),
+    Row(
+        "narrow",
+        "a link is so narrow that a model takes longer than the liveness time",
+        "nobody is taken for lost, and the round comes about",
+        lambda at: transfers_longer_than_liveness(at.folder, at.cache),
     ),
     Row(
         "disk",

@@ -11,7 +11,8 @@ import pytest
 
 from protocol.scenario import load_scenario
 from tests.simulation import simulate
-from tests.system.hosts import delay, two_hosts
+from tests.system.lab.hosts import laboratory
+from tests.system.lab.quality import Quality
 from tests.system.processes import Coordinator, Process, Processes, digests, write_tiny
 from tests.system.relay import slow_link
 
@@ -145,18 +146,17 @@ def test_a_slow_link_changes_nothing(
     assert min(waits) >= 0.1  # the link was there, and slow: 50 ms each way
 
 
-@pytest.mark.parametrize("milliseconds", [0, 20])
-def test_hosts_of_their_own_change_nothing(
-    processes: Processes, tiny: Path, run_dir: Path, expected: dict[int, str], milliseconds: int
+def test_hosts_of_their_own_with_bad_links_change_nothing(
+    processes: Processes, tiny: Path, run_dir: Path, expected: dict[int, str]
 ) -> None:
-    with two_hosts() as (near, far, address):
-        if milliseconds:
-            delay(far, milliseconds)
-        bind = f"tcp://{address}:*"
+    with laboratory("coordinator", *ROLES) as lab:
+        bind = f"tcp://{lab.address('coordinator')}:*"
+        near = lab.namespace("coordinator")
         coordinator = processes.start_coordinator(
             tiny, run_dir, *SETTINGS, "--insecure", bind=bind, host=near
         )
         for name, role in ROLES.items():
-            processes.start_participant(coordinator, name, role, host=far)
+            lab.link(name, Quality(delay_s=0.01, loss=0.001, reorder=0.01))
+            processes.start_participant(coordinator, name, role, host=lab.namespace(name))
         assert end(coordinator, run_dir) == expected
         processes.end()
