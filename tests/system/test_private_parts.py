@@ -131,7 +131,7 @@ def test_kills_while_they_measure_change_nothing_and_nobody_measures_twice(
     # The coordinator is killed when two of three have measured the model of round 4.
     both = {*NAMES} - {LATE}
     until(lambda: reported(run_dir, 4) == both or None, "two reports to be stored", run)
-    (coordinator,) = processes_that_mention(f"deploy coordinator start {tiny}")
+    (coordinator,) = processes_that_mention(f"fedmeta coordinator start {tiny}")
     os.kill(coordinator, signal.SIGKILL)
     wait_for(run, run_dir, "run_resumed", round=4)
     os.kill(pids[LATE], signal.SIGCONT)

@@ -163,7 +163,7 @@ def test_killed_processes_are_started_again(processes: Processes, tiny: Path, ru
 
 def coordinator_of(run: Process, run_dir: Path) -> int:
     wait_for(run, run_dir, "run_started")
-    (found,) = processes_that_mention(f"deploy coordinator start {run.arguments[1]}")
+    (found,) = processes_that_mention(f"fedmeta coordinator start {run.arguments[1]}")
     return found
 
 
