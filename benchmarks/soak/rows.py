@@ -10,7 +10,7 @@ from tests.system.failures.clock import clocks_are_wrong
 from tests.system.failures.crowd import Crowd, many_join_at_once
 from tests.system.failures.cut import Cut, link_cut_in_mid_transfer
 from tests.system.failures.disk import KIND as DISK_KIND
-from tests.system.failures.disk import disk_fills_up
+from tests.system.failures.disk import NO_CHECKPOINT, NO_JOURNAL, disk_fills_up
 from tests.system.failures.federation import REAL, Kind, undisturbed
 from tests.system.failures.figures import Figure
 from tests.system.failures.kills import POOR, Trouble, killed_at_random
@@ -140,7 +140,7 @@ ROWS = [
         "disk",
         "the disk of the coordinator fills",
         "the run stops with the reason; the last checkpoint is whole; resuming works",
-        lambda at: disk_fills_up(at.folder, at.cache, at.expected(DISK_KIND)),
+        lambda at: disk_fills_up(at.folder, at.cache, at.expected(DISK_KIND), NO_CHECKPOINT, NO_JOURNAL),
     ),
     Row(
         "sleep",

@@ -17,7 +17,7 @@ KIND = Kind(
         "rounds": 100_000,  # more than there is time for: the run is ended
         "min_updates": 2,
         "round_deadline_s": 12.0,
-        "liveness_s": 5.0,
+        "liveness_s": 3.0,
     },
 )
 
@@ -36,7 +36,7 @@ def link_cut_in_mid_transfer(folder: Path, cache: Path, cut: Cut) -> list[Figure
     liveness_s = float(str(KIND.settings["liveness_s"]))
     deadline_s = float(str(KIND.settings["round_deadline_s"]))
     with laboratory("coordinator", *KIND.names) as lab, federation(folder, cache, KIND, lab) as one:
-        lab.link(CUT, Quality(delay_s=0.01, rate=500_000.0))
+        lab.link(CUT, Quality(delay_s=0.01, rate=1_000_000.0))
         begun = _cut(one, lab)
         wait_until(lambda: _since(one, begun, "participant_lost"), "the coordinator notices")
         wait_until(lambda: _logged(one, begun, "coordinator_lost"), "the participant notices")

@@ -4,7 +4,7 @@ import os
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -18,14 +18,28 @@ DISK = "4m"
 KIND = Kind(environment={"LIGHT_PARAMETERS": "100000"}, settings={"rounds": 30})
 
 
-def disk_fills_up(folder: Path, cache: Path, expected: dict[int, str]) -> list[Figure]:
-    """Once so that a journal still has room and a checkpoint has not, once so that nothing has, long before
-    the next checkpoint."""
+@dataclass(frozen=True)
+class Fullness:
+    """``left``: bytes that there is still room for, once there is a checkpoint, of ``every`` so many rounds.
+    ``name``: what does not fit any more."""
+
+    name: str
+    left: int
+    every: int
+
+
+NO_CHECKPOINT = Fullness("checkpoint", left=100_000, every=2)
+NO_JOURNAL = Fullness("journal", left=0, every=10)
+
+
+def disk_fills_up(folder: Path, cache: Path, expected: dict[int, str], *fullness: Fullness) -> list[Figure]:
+    """Raises AssertionError when something that must hold does not."""
     figures = []
-    for name, left, every in (("checkpoint", 100_000, 2), ("journal", 0, 10)):
-        kind = replace(KIND, settings={**KIND.settings, "checkpoint_every": every})
+    for full in fullness:
+        name = full.name
+        kind = replace(KIND, settings={**KIND.settings, "checkpoint_every": full.every})
         with _small_disk(folder / name) as disk, federation(disk, cache, kind) as one:
-            last_words = _fill(one, disk, left, every)
+            last_words = _fill(one, disk, full.left, full.every)
             assert name in last_words
             newest, damaged = CheckpointStore(one.run_dir / "checkpoints", lambda _: False).newest()
             assert newest is not None

@@ -6,7 +6,7 @@ from pathlib import Path
 from tests.system.failures.federation import Federation, Kind, federation, go_on, stop, wait_until
 from tests.system.failures.figures import Figure
 
-KIND = Kind(settings={"rounds": 6, "liveness_s": 1.0})
+KIND = Kind(settings={"rounds": 8, "liveness_s": 1.0})
 SLEEPER = "bob"
 ROUND = 3
 

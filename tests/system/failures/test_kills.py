@@ -11,7 +11,7 @@ pytestmark = pytest.mark.system
 @pytest.mark.parametrize(
     "trouble",
     [
-        Trouble(participant_rounds=(2, 3, 5, 6)),
+        Trouble(participant_rounds=(2, 4, 6)),
         Trouble(coordinator_kills=2, back_within_s=30.0),
         Trouble(participant_rounds=(3, 6), coordinator_kills=2, link=POOR),
     ],

@@ -3,23 +3,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.system.failures.federation import undisturbed
 from tests.system.failures.figures import Figure
-from tests.system.failures.sleep import KIND, coordinator_sleeps, participant_sleeps
+from tests.system.failures.sleep import coordinator_sleeps, participant_sleeps
 
 pytestmark = pytest.mark.system
-
-
-@pytest.fixture(scope="module")
-def awake(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> dict[int, str]:
-    return undisturbed(tmp_path_factory.mktemp("awake"), cache, KIND)
 
 
 @pytest.mark.parametrize("happens", [coordinator_sleeps, participant_sleeps])
 def test_who_has_slept_wakes_up_to_the_same_run(
     tmp_path: Path,
     cache: Path,
-    awake: dict[int, str],
+    expected: dict[int, str],
     happens: Callable[[Path, Path, dict[int, str], float | None], list[Figure]],
 ) -> None:
-    assert happens(tmp_path, cache, awake, None)
+    assert happens(tmp_path, cache, expected, None)
