@@ -102,7 +102,7 @@ def test_an_address_that_leads_nowhere(processes: Processes, tiny: Path, run_dir
 
 
 def test_an_address_of_another_machine_to_listen_on(processes: Processes, tiny: Path, run_dir: Path) -> None:
-    coordinator = processes.start_coordinator(tiny, run_dir, bind="tcp://192.0.2.1:5555")
+    coordinator = processes.start_coordinator(tiny, run_dir, "--insecure", bind="tcp://192.0.2.1:5555")
     assert_refused(coordinator, r"192\.0\.2\.1:5555.*this machine")
 
 
