@@ -10,14 +10,14 @@ from tests.system.lab.hosts import Laboratory, laboratory
 from tests.system.lab.quality import Quality
 
 CUT = "ann"
-BYTES = 1_000_000  # of a model
+BYTES = 500_000  # of a model
 KIND = Kind(
     environment={"LIGHT_PARAMETERS": str(BYTES // 4)},
     settings={
         "rounds": 100_000,  # more than there is time for: the run is ended
         "min_updates": 2,
         "round_deadline_s": 12.0,
-        "liveness_s": 3.0,
+        "liveness_s": 2.0,
     },
 )
 

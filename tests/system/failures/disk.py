@@ -15,7 +15,7 @@ from tests.system.failures.figures import Figure
 
 DISK = "4m"
 # Its checkpoints are 400 kB each.
-KIND = Kind(environment={"LIGHT_PARAMETERS": "100000"}, settings={"rounds": 30})
+KIND = Kind(environment={"LIGHT_PARAMETERS": "100000"}, settings={"rounds": 20})
 
 
 @dataclass(frozen=True)

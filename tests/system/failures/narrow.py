@@ -8,11 +8,11 @@ from tests.system.lab.hosts import laboratory
 from tests.system.lab.quality import Quality
 
 NARROW = "ann"
-BYTES = 400_000  # of a model
+BYTES = 300_000  # of a model
 RATE = 100_000.0
 KIND = Kind(
     environment={"LIGHT_PARAMETERS": str(BYTES // 4)},
-    settings={"rounds": 1, "heartbeat_s": 0.1, "liveness_s": 1.5},
+    settings={"rounds": 1, "heartbeat_s": 0.1, "liveness_s": 1.2},
 )
 
 

@@ -11,7 +11,7 @@ from tests.system.relay import Tap, dripping_link
 SLOW = "ann"
 KIND = Kind(
     environment={"LIGHT_PARAMETERS": "25000", "LIGHT_WORK_S": "0.1"},
-    settings={"rounds": 100_000, "min_updates": 2, "round_deadline_s": 6.0, "liveness_s": 3.0},
+    settings={"rounds": 100_000, "min_updates": 2, "round_deadline_s": 5.0, "liveness_s": 2.5},
 )
 HALF_AN_UPDATE = 50_000
 
