@@ -81,8 +81,8 @@ def test_a_participant_keeps_its_files_in_the_run_directory() -> None:
         "--role", "malicious", "--key", "r/keys/participant-3.key",
         "--coordinator-key", "r/keys/coordinator.pub", "--attacker", "1/1", "--device", "cpu",
         "--data-dir", "d",
-        "--state-dir", "r/participants/participant-3", "--log", "r/participants/participant-3.jsonl",
-        "--parent", "7",
+        "--state-dir", "r/participants/participant-3",
+        "--log", "r/participants/participant-3.jsonl", "--parent", "7",
     ]  # fmt: skip
 
 
