@@ -11,8 +11,10 @@ from tests.system.failures.figures import Figure
 # Open files that a process may have without asking for more: what most systems give it.
 PROGRAM = ("sh", "-c", 'ulimit -Sn 1024; exec "$@"', "sh", *LIGHT)
 PEERS = "tests.system.failures.peers"
-MOST_GROWTH_KIB = 20 * 1024
-MOST_KIB_EACH = 256
+# libzmq gives a connection its buffers when they are first used: with 200 participants that all took part,
+# memory was the same from the second minute on, 70 KiB for each of them.
+MOST_KIB_EACH = 128
+MOST_KIB_BESIDE = 20 * 1024
 
 
 @dataclass(frozen=True)
@@ -57,8 +59,7 @@ def many_join_at_once(folder: Path, cache: Path, crowd: Crowd) -> list[Figure]:
         lost, rounds = one.journal("participant_lost"), one.journal("round_completed")
     assert took <= crowd.within_s, f"all were in after {took:.1f} s"
     assert lost == [], f"{len(lost)} were lost"
-    assert after - full <= MOST_GROWTH_KIB, f"{after - full} KiB more after {crowd.holds_s} s"
-    assert full - alone <= MOST_KIB_EACH * crowd.participants + MOST_GROWTH_KIB
+    assert after - alone <= MOST_KIB_EACH * crowd.participants + MOST_KIB_BESIDE, f"{after} KiB"
     return [
         Figure("participants", crowd.participants),
         Figure("from the first join until all were ready", took, "s"),
@@ -68,7 +69,7 @@ def many_join_at_once(folder: Path, cache: Path, crowd: Crowd) -> list[Figure]:
         Figure("rounds meanwhile", len(rounds)),
         Figure("memory of the coordinator alone", alone / 1024, "MiB"),
         Figure("with all of them", full / 1024, "MiB"),
-        Figure("at the end", after / 1024, "MiB"),
+        Figure("at the end", after / 1024, f"MiB ({MOST_KIB_EACH} KiB for each and 20 MiB are the limit)"),
     ]
 
 
