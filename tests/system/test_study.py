@@ -3,11 +3,20 @@
 import csv
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.system.processes import Process, Processes, journal, matching, processes_that_mention, until
+from tests.system.processes import (
+    Process,
+    Processes,
+    journal,
+    matching,
+    processes_that_mention,
+    running_in,
+    until,
+)
 
 pytestmark = pytest.mark.system
 
@@ -28,11 +37,12 @@ TIMEOUT_S = 180.0  # two federations, on a machine that may be busy
 COMMAND = ("reproduce", "E1", "--quick", "--device", "cpu", "--output")
 
 
-@pytest.fixture(autouse=True)
-def _tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def processes(tmp_path: Path, cache: Path) -> Iterator[Processes]:
     program = tmp_path / "tiny.py"
     program.write_text(TINY)
-    monkeypatch.setattr("tests.system.processes.FEDMETA", [sys.executable, str(program)])
+    with running_in(tmp_path, cache, [sys.executable, str(program)]) as started:
+        yield started
 
 
 def test_an_experiment_that_was_interrupted_goes_on_where_it_was(
