@@ -22,7 +22,7 @@ format: $(STAMP)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# About an hour, on a machine that does nothing else; network namespaces and small disks need root.
+# Up to an hour, on a machine that does nothing else; network namespaces and small disks need root.
 soak: $(STAMP)
 	$(BIN)/python -m benchmarks.soak --write docs/RELIABILITY.md
 

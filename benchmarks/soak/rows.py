@@ -22,13 +22,14 @@ from tests.system.failures.slow_sender import Slowness, one_sends_slowly
 from tests.system.lab.hosts import REPOSITORY
 
 PATIENCE_S = 4 * 3600.0
-# Not all are selected, and what is not shared goes on from round to round: both must survive.
+# Not all are selected, and what is not shared goes on from round to round: both must survive. A round takes
+# long enough for many of them to be struck.
 TRAINED = Kind(
     program=REAL,
     names=("ann", "bob", "cid", "dee"),
     settings={
         **{"rounds": 200, "selected": 3, "min_updates": 3, "liveness_s": 10.0},
-        **{"model.shared": "features", "learning.inner_steps": 5},
+        **{"model.shared": "features", "learning.inner_steps": 40},
     },
 )
 # Half a minute to send the whole model at 2 % loss, a hundred times: the first two blocks will do.
