@@ -1,6 +1,7 @@
 """Between the network and the federation: keys, connections and their limits, and what is said of them."""
 
 from collections.abc import Iterator
+from functools import cache
 
 import zmq
 
@@ -63,9 +64,10 @@ class Gate:
             yield from self._tend_door(self._doorkeeper, now)
         if now >= self._look_at:
             self._look_at = now + CONNECTIONS_S
-            for peer in self._connections.bringing_on(now, self._socket.bytes_received):
+            received = cache(self._socket.bytes_received)  # the system is asked once for each connection
+            for peer in self._connections.bringing_on(now, received):
                 self._federation.hears(peer, now)
-            for cut in self._connections.too_much(now, self._socket.bytes_received):
+            for cut in self._connections.too_much(now, received):
                 yield self._cut(cut, now)
 
     def _news(self, now: float) -> list[Effect]:

@@ -10,6 +10,7 @@ from platformdirs import user_config_dir
 from protocol import key_files
 from protocol.errors import UsageProblem
 from protocol.keys import AllowList, KeyPair, is_name, is_public
+from protocol.messages import NAME_FORM
 
 
 class KeyName(click.ParamType[str]):
@@ -17,11 +18,7 @@ class KeyName(click.ParamType[str]):
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
         if not is_name(str(value)):
-            self.fail(
-                f"{value!r}: write 1 to 64 letters, digits, '.', '_' or '-', the first a letter or digit",
-                param,
-                ctx,
-            )
+            self.fail(f"{value!r}: write {NAME_FORM}", param, ctx)
         return str(value)
 
 

@@ -1,6 +1,5 @@
 """``fedmeta run``: a whole federation as processes of this machine."""
 
-import json
 import os
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -20,9 +19,9 @@ from deploy.checks import check_scenario
 from deploy.children import Bell
 from deploy.forking import ForkServer
 from deploy.plan import LocalRun, cast_roles, default_attackers, keys_of
+from deploy.roles import write_roles
 from deploy.supervise import Supervisor
 from protocol.errors import UsageProblem
-from protocol.files import write_whole
 from protocol.key_files import provide
 from protocol.scenario import Scenario, load_scenario
 from protocol.scenario_files import find_scenario, scenario_names
@@ -194,7 +193,7 @@ def _check_unused(run_dir: Path) -> None:
 def prepare(run_dir: Path, roles: Mapping[str, str]) -> None:
     """What a local run's directory holds before its coordinator begins."""
     (run_dir / "participants").mkdir(parents=True, exist_ok=True)
-    write_whole(run_dir / "roles.json", (json.dumps(roles, indent=2) + "\n").encode())
+    write_roles(run_dir, roles)
 
 
 def _link_latest(run_dir: Path) -> None:

@@ -12,7 +12,8 @@ from participant.role import ALONE
 from participant.session import Settings, run
 from protocol.errors import UsageProblem
 from protocol.key_files import read_key, read_public
-from protocol.messages import NAME_PATTERN, Share
+from protocol.keys import is_name
+from protocol.messages import NAME_FORM, Share
 
 MAX_SHARES = 2**20
 # Measuring goes on beside training, which must not wait for it where they share cores.
@@ -34,12 +35,8 @@ class ShareType(click.ParamType[Share]):
 
 
 def _name(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
-    if value is not None and re.fullmatch(NAME_PATTERN, value) is None:
-        raise click.BadParameter(
-            f"{value!r}: write 1 to 64 letters, digits, '.', '_' or '-', the first a letter or digit",
-            ctx,
-            param,
-        )
+    if value is not None and not is_name(value):
+        raise click.BadParameter(f"{value!r}: write {NAME_FORM}", ctx, param)
     return value
 
 

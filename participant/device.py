@@ -1,7 +1,6 @@
 """Which device a participant computes on, and how torch is set up there so that rounds can be repeated."""
 
 import ctypes
-import fcntl
 import os
 import re
 import sys
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from participant.interrupts import held_back
 from protocol.errors import UsageProblem
+from protocol.files import try_lock
 from protocol.seeds import derive_seed
 
 if TYPE_CHECKING:
@@ -122,22 +122,11 @@ def claim_place(devices: Sequence[str], preferred: int, folder: Path) -> int:
             return preferred
         for place in range(MOST_PLACES):
             for index in order:
-                if _locked(folder / f"{devices[index]}.{place}"):
+                if try_lock(folder / f"{devices[index]}.{place}", 0o600) is not None:
                     return index
     except OSError:
         pass  # a full or read-only file system: sharing less evenly is better than not taking part
     return preferred
-
-
-def _locked(path: Path) -> bool:
-    """Whether the file is this process's from now on."""
-    file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(file)
-        return False
-    return True
 
 
 def out_of_memory(error: BaseException) -> bool:

@@ -17,18 +17,27 @@ def locked(directory: Path, lock_file: str, *, what: str, taken: str) -> Iterato
     """
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        lock = os.open(directory / lock_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        lock = try_lock(directory / lock_file, 0o644)
     except OSError as error:
         raise UsageProblem(f"{directory}: cannot use this {what}: {error.strerror}") from error
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(lock)
-        raise UsageProblem(f"{directory}: {taken}") from error
+    if lock is None:
+        raise UsageProblem(f"{directory}: {taken}")
     try:
         yield
     finally:
         os.close(lock)
+
+
+def try_lock(path: Path, mode: int) -> int | None:
+    """A descriptor that holds the file for this process until it is closed; None where another has it.
+    Raises :class:`OSError` where there can be no such file, which ``mode`` is for."""
+    lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, mode)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(lock)
+        return None
+    return lock
 
 
 def remove_temporary(directory: Path) -> None:

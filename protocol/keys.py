@@ -18,9 +18,9 @@ import zmq
 from zmq.utils import z85
 
 from protocol.errors import UsageProblem
+from protocol.messages import NAME_PATTERN
 
 KIND = "fedmeta-key-1"
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _Z85 = re.compile(r"[0-9A-Za-z.\-:+=^!/*?&<>()\[\]{}@%$#]{40}")
 
 
@@ -62,7 +62,7 @@ class AllowList:
 
 
 def is_name(text: str) -> bool:
-    return _NAME.fullmatch(text) is not None
+    return re.fullmatch(NAME_PATTERN, text) is not None
 
 
 def is_public(text: str) -> bool:

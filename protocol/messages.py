@@ -17,6 +17,7 @@ PROTOCOL_VERSION = 3
 MAX_TEXT = 1024
 Text = Annotated[str, Field(max_length=MAX_TEXT)]
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
+NAME_FORM = "1 to 64 letters, digits, '.', '_' or '-', the first a letter or digit"  # for people
 ParticipantName = Annotated[str, Field(pattern=NAME_PATTERN)]
 RunId = Annotated[str, Field(pattern=r"^[0-9a-f]{8,64}$")]
 RoundNumber = Annotated[int, Field(ge=0, lt=2**31)]

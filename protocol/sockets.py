@@ -18,7 +18,7 @@ from protocol.header import MAX_HEADER_BYTES
 from protocol.keys import KeyPair
 from protocol.manifest import Manifest
 from protocol.monitoring import Monitor
-from protocol.traffic import Traffic, traffic
+from protocol.traffic import Traffic, borrowed, traffic
 
 # A header, a buffer of each of three dtypes, and one that shows that there were more.
 MAX_FRAMES = 5
@@ -118,12 +118,8 @@ class RouterSocket:
 
     def cut(self, fd: int) -> None:
         """End a connection. libzmq has no word for that; it sees the other end close."""
-        with contextlib.suppress(OSError):  # it has gone by itself
-            connection = socket.socket(fileno=fd)
-            try:
-                connection.shutdown(socket.SHUT_RDWR)
-            finally:
-                connection.detach()
+        with contextlib.suppress(OSError), borrowed(fd) as connection:  # it has gone by itself
+            connection.shutdown(socket.SHUT_RDWR)
 
     def close(self, linger_s: float) -> None:
         """Close; messages still queued get ``linger_s`` to leave, in the background."""

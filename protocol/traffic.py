@@ -2,6 +2,8 @@
 
 import socket
 import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from protocol.manifest import Manifest
@@ -24,14 +26,21 @@ class Traffic:
     waiting: int
 
 
+@contextmanager
+def borrowed(fd: int) -> Iterator[socket.socket]:
+    """A connection of libzmq's, which stays open; to use it raises :class:`OSError` once it has gone."""
+    connection = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 0, fileno=fd)
+    try:
+        yield connection
+    finally:
+        connection.detach()
+
+
 def traffic(fd: int) -> Traffic | None:
     """None where the system does not say, or the connection has gone."""
     try:
-        connection = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 0, fileno=fd)
-        try:
+        with borrowed(fd) as connection:
             info = connection.getsockopt(socket.IPPROTO_TCP, _TCP_INFO, _AT + _FIELDS.size)
-        finally:
-            connection.detach()
         acknowledged, received, waiting = _FIELDS.unpack_from(info, _AT)
     except (OSError, struct.error):
         return None

@@ -24,10 +24,10 @@ class Output(Console):
         raise BrokenPipeError
 
 
-def open_console() -> Output:
+def open_console(piped_width: int = PIPED_WIDTH) -> Output:
     """Where no terminal says how wide it is, no table is squeezed."""
     console = Output()
-    return console if console.is_terminal else Output(width=PIPED_WIDTH)
+    return console if console.is_terminal else Output(width=piped_width)
 
 
 def interval(value: Interval) -> str:

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 from deploy.hosts.hosts_file import BIND, Host, HostsFile
 from deploy.hosts.on_host.files import COORDINATOR
+from deploy.plan import AUDITOR
 from protocol.keys import parse_allowed
 from protocol.scenario import Scenario
 
-AUDITOR = "auditor"
 Command = tuple[str, list[str], str]
 """A process's name, its arguments after ``fedmeta``, and in the federation's folder the file for errors."""
 

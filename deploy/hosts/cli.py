@@ -122,8 +122,9 @@ def status(hosts: Path, as_json: bool, timeout: float) -> None:
     described = load_hosts(hosts)
 
     async def shown(fleet: "Fleet") -> None:
+        from coordinator.reading.tables import open_console
         from deploy.hosts.status import progress_line, status_of
-        from deploy.hosts.tables import open_console, status_table
+        from deploy.hosts.tables import NO_LIMIT, status_table
 
         found = await status_of(fleet)
         if as_json:
@@ -132,7 +133,7 @@ def status(hosts: Path, as_json: bool, timeout: float) -> None:
             document = {"processes": rows, "progress": progress, "unreachable": found.lost}
             click.echo(json.dumps(document, indent=2))
         else:
-            console = open_console()
+            console = open_console(NO_LIMIT)
             console.print(status_table(found))
             line = progress_line(found)
             console.print(f"\n{line}", markup=False, highlight=False, soft_wrap=True)
@@ -210,9 +211,10 @@ def _scenario(
 
 def _show_check(reports: "Sequence[HostReport]", *, everything: bool) -> None:
     """The tables, or with ``everything`` false those with something to mend. Raises :class:`UsageProblem`."""
-    from deploy.hosts.tables import open_console, report_table
+    from coordinator.reading.tables import open_console
+    from deploy.hosts.tables import NO_LIMIT, report_table
 
-    console = open_console()
+    console = open_console(NO_LIMIT)
     for report in reports:
         if everything or any(finding.verdict != "ok" for finding in report.findings):
             console.print(report_table(report))

@@ -1,7 +1,6 @@
 """Bringing what all hosts have written into one run directory, which inspect and report read."""
 
 import io
-import json
 import tarfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +8,7 @@ from pathlib import Path
 from deploy.hosts.answers import Seen
 from deploy.hosts.casting import cast, on
 from deploy.hosts.fleet import Fleet
+from deploy.roles import write_roles
 from protocol.errors import RunFailed, UsageProblem
 from protocol.files import write_whole
 
@@ -48,8 +48,7 @@ async def fetch_logs(fleet: Fleet, run_dir: Path | None, *, checkpoints: bool) -
     count = 0
     for name, data in packed.items():
         count += unpack(data, target, {part.name for part in on(name, parts)}, run=name == home)
-    roles = {part.name: part.role for part in parts}
-    write_whole(target / "roles.json", (json.dumps(roles, indent=2) + "\n").encode())
+    write_roles(target, {part.name: part.role for part in parts})
     return Fetched(target, count)
 
 

@@ -2,7 +2,6 @@
 
 from rich.table import Table
 
-from coordinator.reading.tables import Output
 from deploy.hosts.check import HostReport
 from deploy.hosts.status import Status
 
@@ -15,12 +14,6 @@ _STATES = {
     "stopped": "dim",
     "unreachable": "bold red",
 }
-
-
-def open_console() -> Output:
-    """Standard output."""
-    console = Output()
-    return console if console.is_terminal else Output(width=NO_LIMIT)
 
 
 def report_table(report: HostReport) -> Table:

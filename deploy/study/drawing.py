@@ -77,8 +77,11 @@ def _draw_seeds(
             ax.plot(x, line, color=style.colour, linewidth=0.7, linestyle=style.line, alpha=0.5)
         return
     for at, value in zip(x, y, strict=True):
-        places = [at] * len(value.values)
-        ax.plot(places, value.values, ".", color=style.colour, markersize=3, alpha=0.5)
+        _points(ax, [at] * len(value.values), value.values, style)
+
+
+def _points(ax: Axes, x: Sequence[float], y: Sequence[float], style: SeriesStyle) -> None:
+    ax.plot(x, y, ".", color=style.colour, markersize=3, alpha=0.5)
 
 
 def _draw_trail(ax: Axes, trail: Trail) -> None:
@@ -89,7 +92,7 @@ def _draw_trail(ax: Axes, trail: Trail) -> None:
         of_seeds = point.x.values if isinstance(point.x, Estimate) else ()
         # A share of a gain is a ratio of means: no seed has one of its own.
         across = of_seeds if len(of_seeds) == len(point.y.values) else [_place(point.x)] * len(point.y.values)
-        ax.plot(across, point.y.values, ".", color=style.colour, markersize=3, alpha=0.5)
+        _points(ax, across, point.y.values, style)
     ax.errorbar(
         x, [value.mean for value in y], xerr=[below, above], yerr=[_half(value) for value in y],
         fmt=style.marker, color=style.colour, elinewidth=0.6, linestyle="-" if len(x) > 1 else "none",

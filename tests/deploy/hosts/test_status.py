@@ -3,22 +3,8 @@
 from typing import Any
 
 from deploy.hosts.answers import Progress, Seen
-from deploy.hosts.hosts_file import parse_hosts
 from deploy.hosts.status import Status, merged, progress_line
-
-HOSTS = parse_hosts(
-    """
-    [coordinator]
-    host = "alpha"
-    bind = "tcp://10.0.0.1:5555"
-    [hosts.alpha]
-    benign = 1
-    [hosts.beta]
-    benign = 1
-    """,
-    default_name="lab",
-    source="hosts.toml",
-)
+from tests.deploy.hosts.two_hosts import HOSTS
 
 
 def process(name: str, *, alive: bool = True, said: str = "") -> dict[str, Any]:

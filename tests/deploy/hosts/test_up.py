@@ -6,22 +6,8 @@ from typing import Any
 from deploy.hosts.answers import Seen, Stopped
 from deploy.hosts.casting import cast
 from deploy.hosts.fleet import Fleet
-from deploy.hosts.hosts_file import parse_hosts
 from deploy.hosts.up import _end_strays
-
-HOSTS = parse_hosts(
-    """
-    [coordinator]
-    host = "alpha"
-    bind = "tcp://10.0.0.1:5555"
-    [hosts.alpha]
-    benign = 1
-    [hosts.beta]
-    benign = 1
-    """,
-    default_name="lab",
-    source="hosts.toml",
-)
+from tests.deploy.hosts.two_hosts import HOSTS
 
 
 class PlayedHost:
