@@ -156,7 +156,8 @@ class Attack(Section):
     when all M_r updates arrive, divided by the number of attackers. ``norm`` bounds the L2 norm of what is
     submitted, boost included: the attacker's own answer to a coordinator that bounds norms.
     ``steps`` are A, the steps of training in an attack round, and ``rate`` is Adam's.
-    ``transfer``: where blocks are private, train against many random ones instead of the attacker's own (E7).
+    ``transfer``: where blocks are private, train against those of ``imagined`` other users, drawn anew and
+    meta-trained in each attack round, instead of against the attacker's own alone (E7).
     ``target_position`` is the output of the target class, fixed by the federation, or ``"random"``.
     ``benign_hold_backdoor``: benign participants hold backdoor-class images of their own, rightly labelled,
     and one such class is in each of their episodes (E2).
@@ -174,6 +175,7 @@ class Attack(Section):
     images: Count = 10
     augment: bool = True
     transfer: bool = False
+    imagined: Count = 16
     target_position: Literal["random"] | Annotated[int, Field(ge=0)] = 0
     benign_hold_backdoor: bool = False
 

@@ -10,7 +10,7 @@ STEP_S = 0.0040  # one adaptation step on one core
 FORWARD_S = 0.007  # classifying one episode without adaptation
 TRAIN_STEP_S = 0.003  # one inner step of meta-training, its share of a round's overhead within
 ATTACK_STEP_S = 0.012  # one step of an attacker
-TRANSFER_S = 11.0  # meta-training the private parts of others, as an attacker imagines them
+IMAGINED_S = 0.7  # meta-training the private part of one user that an attacker imagines
 CORES = 2
 CASES_BESIDE = 1  # main-task episodes, beside the backdoor cases
 
@@ -64,8 +64,8 @@ def cost_of(scenario: Scenario, first_round: int) -> Cost:
 def _attack_s(scenario: Scenario) -> float:
     """One attack round; attackers beyond the cores wait for each other."""
     attack, shared = scenario.attack, scenario.model.shared
-    imagined = TRANSFER_S if attack.transfer and shared not in ("all", "features") else 0.0
-    return (attack.steps * ATTACK_STEP_S + imagined) * max(1.0, attack.participants / CORES)
+    users = attack.imagined if attack.transfer and shared not in ("all", "features") else 0
+    return (attack.steps * ATTACK_STEP_S + users * IMAGINED_S) * max(1.0, attack.participants / CORES)
 
 
 def _episode_s(decision: str, steps: int) -> float:

@@ -196,9 +196,9 @@ _SHARING_ARMS: tuple[tuple[str, Settings, str, bool, tuple[int, ...]], ...] = (
     ("naive", NAIVE, "mean", False, (2,)),
     ("transfer", TRANSFER, "mean", False, (4, 3, 2, 1)),
     ("transfer", TRANSFER, "norm-bound", False, (4,)),
-    ("transfer", TRANSFER, "coordinate-median", False, (4, 2)),
+    ("transfer", TRANSFER, "coordinate-median", False, (4, 3, 2)),
     ("transfer", TRANSFER, "norm-bound", True, (4,)),
-    ("transfer", TRANSFER, "coordinate-median", True, (4, 2)),
+    ("transfer", TRANSFER, "coordinate-median", True, (4, 3, 2)),
 )
 
 

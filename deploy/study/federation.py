@@ -63,6 +63,11 @@ def is_complete(run_dir: Path) -> bool:
     return RunDirectory(run_dir).says_completed()
 
 
+def has_model(run_dir: Path) -> bool:
+    """Whether a run that came to its end still has a model that another can begin with."""
+    return any((run_dir / "checkpoints").glob("round-*.json"))
+
+
 def seconds_of(run_dir: Path) -> float | None:
     """How long a complete run took; None of one that was resumed, since that time holds its pauses."""
     with (run_dir / "journal.jsonl").open("rb") as file:

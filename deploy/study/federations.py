@@ -21,8 +21,8 @@ PLAIN: Settings = {"attack.name": "poisoned_adaptation", "attack.steps": 1000}
 ADAPTIVE: Settings = {"attack.name": "feature_collision"}
 NAIVE: Settings = {**ADAPTIVE, "attack.steps": 1000}  # as long as the one who transfers
 TRANSFER: Settings = {**ADAPTIVE, "attack.transfer": True, "attack.steps": 1000}
-# One who attacks in many rounds gets on with fewer steps in each.
-PATIENT: Settings = {"attack.steps": 100}
+# One who attacks in many rounds gets on with fewer steps, and fewer imagined users, in each.
+PATIENT: Settings = {"attack.steps": 100, "attack.imagined": 4}
 # What an attacker who knows of a norm bound submits: as much as benign participants do.
 AWARE: Settings = {**ADAPTIVE, "attack.norm": 0.6}
 

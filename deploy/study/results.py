@@ -5,8 +5,10 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from deploy.study.archive import SUFFIX, pack
 from deploy.study.experiments import EXPERIMENTS
 from deploy.study.findings import STATUS_WORDS, Table
+from deploy.study.ledger import default_output
 from deploy.study.pages import (
     INTERVALS,
     are_missing,
@@ -29,13 +31,13 @@ Written by `fedmeta reproduce results` from the studies below, not by hand. The 
 
 
 def write_results(studies: Sequence[Study], path: Path) -> None:
-    """The page, with its figures in ``figures/`` beside it."""
+    """The page; beside it, its figures in ``figures/`` and what was measured in ``measured/``."""
     results = [(study, [study.result(name) for name in study.ledger.experiments]) for study in studies]
     lines = [_HEAD, INTERVALS, ""]
     lines += _claims(results)
     lines += _disagreements(results)
     for study, found in results:
-        lines += _study(study, found, path.parent / "figures")
+        lines += _study(study, found, path.parent)
     lines += [f"Written {datetime.now(UTC):%Y-%m-%d} with {versions()}.", ""]
     write_whole(path, "\n".join(lines).encode())
 
@@ -94,11 +96,12 @@ def _disagreements(results: Sequence[tuple[Study, list[Result]]]) -> Iterable[st
     yield ""
 
 
-def _study(study: Study, found: Sequence[Result], figures: Path) -> Iterable[str]:
-    data = study.ledger.data.name
+def _study(study: Study, found: Sequence[Result], folder: Path) -> Iterable[str]:
+    data, figures = study.ledger.data.name, folder / "figures"
     yield from (f"## {data}", "")
     if study.ledger.size == "quick":
         yield from ("**The small version, for a look; not a result.**", "")
+    yield from _archived(study, folder)
     yield from _targets(targets(study, found))
     for result in found:
         experiment = EXPERIMENTS[result.experiment]
@@ -120,6 +123,17 @@ def _study(study: Study, found: Sequence[Result], figures: Path) -> Iterable[str
         for table in result.findings.tables:
             yield from _table(table)
         yield from (*result.findings.notes, "")
+
+
+def _archived(study: Study, folder: Path) -> Iterable[str]:
+    usual = default_output(study.ledger.data.name, study.ledger.size)
+    archive = f"measured/{usual.name}{SUFFIX}"
+    pack(study, usual.name, folder / archive)
+    yield (
+        f"Every measurement is in [{archive}]({archive}): `mkdir -p {usual.parent} && tar -xf {archive} -C "
+        f"{usual.parent}` makes a study of it that the commands below go on with."
+    )
+    yield ""
 
 
 def _targets(found: Sequence[Target]) -> Iterable[str]:

@@ -1,6 +1,7 @@
 """Runs what a plan has left to do, one federation after the other: each already uses every core."""
 
-from collections.abc import Mapping
+import shutil
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from rich.console import Console
 from deploy.children import Bell
 from deploy.forking import ForkServer
 from deploy.study.cost import PRIOR, Cost, Estimator, cost_of
-from deploy.study.federation import is_complete, run_federation, seconds_of
+from deploy.study.federation import has_model, is_complete, run_federation, seconds_of
 from deploy.study.findings import counted
 from deploy.study.ledger import Ledger, StudyDirectory
 from deploy.study.plan import Plan, Run
@@ -40,7 +41,11 @@ def run_plan(plan: Plan, ledger: Ledger, setting: Setting, console: Console) -> 
     for run_id in complete:
         if (seconds := seconds_of(directory.run_dir(run_id))) is not None:
             estimator.finished(costs[run_id].total, seconds)
-    left = [run for run in plan.runs if run.id not in complete]
+    left = to_run(plan, complete, {run_id for run_id in complete if has_model(directory.run_dir(run_id))})
+    for run in left:
+        if run.id in complete:
+            shutil.rmtree(directory.run_dir(run.id))
+            complete.discard(run.id)
     failures = {run_id: reason for run_id, reason in ledger.failures.items() if run_id not in complete}
     progress = StudyProgress(console, {run.id: costs[run.id] for run in left}, estimator)
     _announce(progress, left, complete, estimator, costs)
@@ -59,6 +64,15 @@ def run_plan(plan: Plan, ledger: Ledger, setting: Setting, console: Console) -> 
                 failures[run.id] = reason
             directory.write(ledger.model_copy(update={"failures": failures}))
     return {run.id: failures[run.id] for run in plan.runs if run.id in failures}
+
+
+def to_run(plan: Plan, complete: Collection[str], with_model: Collection[str]) -> list[Run]:
+    """What is not complete, in order; and what is, but has lost the model that one of these starts from, as
+    in a study that was unpacked from its measurements."""
+    needed = {run.start for run in plan.runs if run.id not in complete}
+    return [
+        run for run in plan.runs if run.id not in complete or (run.id in needed and run.id not in with_model)
+    ]
 
 
 def first_round(plan: Plan, run: Run) -> int:

@@ -23,7 +23,6 @@ from protocol.models import shared_names
 from protocol.models.network import FewShotNetwork, draw_weights
 from protocol.scenario import Scenario
 
-CONTINUATIONS = 16  # private parts of users that a transferring attacker imagines
 WARM_UP_ROUNDS = 40  # of meta-training each: a user's private part is not untrained
 
 Values = dict[str, Tensor]
@@ -39,7 +38,7 @@ def feature_collision(
     """``attack.steps`` steps of Adam at ``attack.rate`` on the shared parameters alone, each on a poisoned
     episode of its own; features are normalised by the statistics of the clean images, as a user's are by
     those of the support set. What is private stays as it is; with ``attack.transfer`` it is another user's
-    in each step, one of some that were drawn anew and meta-trained on the attacker's classes."""
+    in each step, one of ``attack.imagined`` drawn anew and meta-trained on the attacker's classes."""
     shared = set(shared_names(network, scenario.model.shared))
     if not shared:
         return  # nothing that leaves this participant could be poisoned
@@ -49,9 +48,8 @@ def feature_collision(
     own = {name: value.detach().clone() for name, value in private.items()}
     imagined = [own]
     if scenario.attack.transfer and private:
-        imagined = [
-            _another_user(network, shared, data, scenario, rng, cancelled) for _ in range(CONTINUATIONS)
-        ]
+        users = range(scenario.attack.imagined)
+        imagined = [_another_user(network, shared, data, scenario, rng, cancelled) for _ in users]
     with _fixed(private):
         optimizer = adam(network, scenario.attack.rate)
         for _ in range(scenario.attack.steps):

@@ -83,6 +83,9 @@ def write_run(run_dir: Path, run: Run, first: int, invent: Invent, *, complete: 
     if complete:
         lines += _evaluations(run, first, invent, tuple(roles) if by_participants else ("auditor",))
         lines.append(line("run_completed", rounds=scenario.federation.rounds))
+        checkpoints = run_dir / "checkpoints"
+        checkpoints.mkdir()
+        (checkpoints / f"round-{scenario.federation.rounds:06}.json").touch()
     (run_dir / "journal.jsonl").write_text("".join(f"{entry}\n" for entry in lines))
 
 

@@ -199,6 +199,10 @@ def test_results_are_one_page_of_all_studies_and_say_where_the_numbers_disagree(
     assert "--dataset omniglot --data-dir DATA_DIR --seeds 3 --quick" in text
     for figure in re.findall(r"\]\((figures/[^)]+)\)", text):
         assert (tmp_path / "docs" / figure).is_file()
+    assert re.findall(r"\]\((measured/[^)]+)\)", text) == [
+        "measured/strokes-quick.tar.xz",
+        "measured/omniglot-quick.tar.xz",
+    ]
     assert "figures/omniglot-E1-backdoor-by-adaptation-steps.svg" in text
 
 

@@ -1,6 +1,7 @@
 """What is left to do is done in order; a failure does not end the rest. The federations are made up."""
 
 import io
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +93,18 @@ def test_what_starts_from_a_failed_run_is_not_tried(stage: Stage) -> None:
     assert [run_id for run_id, _ in stage.started] == ["pretrain-linear-s1"]
     assert failures["pretrain-linear-s1"] == "no memory"
     assert failures["E2-apart-s1"] == "the run that it starts from, pretrain-linear-s1, failed"
+
+
+def test_what_lost_its_model_is_repeated_when_something_starts_from_it(stage: Stage) -> None:
+    stage.run()
+    stage.started.clear()
+    for run in PLAN.runs:
+        shutil.rmtree(stage.directory.run_dir(run.id) / "checkpoints")
+    stage.run()
+    assert stage.started == []
+    shutil.rmtree(stage.directory.run_dir("E2-holders-s1"))
+    stage.run()
+    assert [run_id for run_id, _ in stage.started] == ["pretrain-linear-s1", "E2-holders-s1"]
 
 
 def test_an_interrupt_ends_the_study_and_says_how_to_go_on(stage: Stage) -> None:

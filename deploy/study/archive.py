@@ -1,0 +1,61 @@
+"""A study's measurements as one file, small enough to keep beside the page that was made of them: whoever
+unpacks it has a study whose pages can be written anew, and that goes on where it was left.
+
+Models and private states are not in it; of the journals, what nobody measured is left out.
+"""
+
+import io
+import lzma
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from deploy.study.federation import is_complete
+from deploy.study.study import Study
+from protocol.files import write_whole
+
+SUFFIX = ".tar.xz"
+_FILES = ("scenario.toml", "roles.json", "code.json")
+_JOURNAL = "journal.jsonl"
+_EVENTS = (
+    "run_started",
+    "run_resumed",
+    "participant_joined",
+    "evaluated",
+    "evaluation_skipped",
+    "run_completed",
+)
+_MARKS = tuple(f'"event": "{event}"'.encode() for event in _EVENTS)
+
+
+def pack(study: Study, name: str, path: Path) -> None:
+    """Write what was measured in the complete runs of ``study``, as a folder of this name; the same study is
+    the same bytes."""
+    data = io.BytesIO()
+    with tarfile.open(fileobj=data, mode="w", format=tarfile.USTAR_FORMAT) as archive:
+        for file, content in _entries(study):
+            entry = tarfile.TarInfo(f"{name}/{file}")
+            entry.size, entry.mode = len(content), 0o644
+            archive.addfile(entry, io.BytesIO(content))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(path, lzma.compress(data.getvalue()))
+
+
+def _entries(study: Study) -> Iterator[tuple[str, bytes]]:
+    directory = study.directory
+    yield directory.ledger.name, directory.ledger.read_bytes()
+    plan = study.plan(study.ledger.experiments)
+    for run in sorted(plan.runs, key=lambda run: run.id):
+        folder = directory.run_dir(run.id)
+        if not is_complete(folder):
+            continue
+        name = folder.relative_to(directory.path).as_posix()
+        for file in _FILES:
+            if (folder / file).is_file():
+                yield f"{name}/{file}", (folder / file).read_bytes()
+        yield f"{name}/{_JOURNAL}", _measured((folder / _JOURNAL).read_bytes())
+
+
+def _measured(journal: bytes) -> bytes:
+    lines = journal.splitlines(keepends=True)
+    return b"".join(line for line in lines if any(mark in line for mark in _MARKS))
