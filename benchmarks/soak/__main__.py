@@ -64,7 +64,7 @@ def _run(row: Row, at: Surroundings) -> Result:
 
 def _line(failure: AssertionError) -> str:
     text = str(failure).strip()
-    return text.splitlines()[-1][:300] if text else "an assertion without words; run its test"
+    return text.splitlines()[0][:300] if text else "an assertion without words; run its test"
 
 
 if __name__ == "__main__":

@@ -180,7 +180,7 @@ ROWS = [
         "clock",
         "the clocks of the coordinator and of a participant are wrong by up to a day, and jump",
         "nothing depends on it: the same model, also after a resume",
-        lambda at: clocks_are_wrong(at.folder, at.cache, TRAINED, at.expected(TRAINED)),
+        lambda at: clocks_are_wrong(at.folder, at.cache, TRAINED, at.expected(TRAINED), PATIENCE_S),
         trained=True,
     ),
 ]

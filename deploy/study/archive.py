@@ -5,11 +5,13 @@ Models and private states are not in it; of the journals, what nobody measured i
 """
 
 import io
+import json
 import lzma
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from coordinator.reading.events import parse_event
 from deploy.study.federation import is_complete
 from deploy.study.study import Study
 from protocol.files import write_whole
@@ -25,7 +27,6 @@ _EVENTS = (
     "evaluation_skipped",
     "run_completed",
 )
-_MARKS = tuple(f'"event": "{event}"'.encode() for event in _EVENTS)
 
 
 def pack(study: Study, name: str, path: Path) -> None:
@@ -57,5 +58,11 @@ def _entries(study: Study) -> Iterator[tuple[str, bytes]]:
 
 
 def _measured(journal: bytes) -> bytes:
-    lines = journal.splitlines(keepends=True)
-    return b"".join(line for line in lines if any(mark in line for mark in _MARKS))
+    """Of the lines that are whole, those of measurements and of the run's begin and end."""
+    lines = [line for line in journal.decode(errors="replace").splitlines() if parse_event(line)]
+    events = [event for event in map(json.loads, lines) if event["event"] in _EVENTS]
+    for event in events:
+        if start := event.get("started_from"):
+            # Not the folders of the machine that it was run on.
+            event["started_from"] = "/".join(Path(start).parts[-3:])  # RUN/checkpoints/FILE
+    return "".join(f"{json.dumps(event)}\n" for event in events).encode()

@@ -36,7 +36,10 @@ def test_what_is_unpacked_is_the_same_study(tmp_path: Path) -> None:
 
 def test_rounds_and_runs_that_are_not_complete_stay_out(tmp_path: Path) -> None:
     study = write_study(tmp_path / "study", ["E2"], as_the_paper_says, (1,))
-    assert "round_completed" in (study.directory.run_dir("E2-apart-s1") / "journal.jsonl").read_text()
+    apart = study.directory.run_dir("E2-apart-s1") / "journal.jsonl"
+    start = study.directory.run_dir("pretrain-linear-s1") / "checkpoints/round-000300.safetensors"
+    apart.write_text(apart.read_text().replace("somewhere", str(start)) + '{"event": "evaluated", "ro')
+    assert "round_completed" in apart.read_text()
     journal = study.directory.run_dir("E2-holders-s1") / "journal.jsonl"
     journal.write_text(journal.read_text().replace("run_completed", "run_failed"))
     pack(study, "strokes", tmp_path / "strokes.tar.xz")
@@ -44,6 +47,7 @@ def test_rounds_and_runs_that_are_not_complete_stay_out(tmp_path: Path) -> None:
     assert not again.directory.run_dir("E2-holders-s1").exists()
     kept = (again.directory.run_dir("E2-apart-s1") / "journal.jsonl").read_text()
     assert "round_completed" not in kept
+    assert '"started_from": "pretrain-linear-s1/checkpoints/round-000300.safetensors"' in kept
     assert kept.count('"event": "evaluated"') == sum(
         row.arm.run == "E2-apart-s1" for row in study.result("E2").measured.rows
     )
