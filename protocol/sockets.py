@@ -32,6 +32,7 @@ CONNECT_TIMEOUT_MS = 5000
 HANDSHAKE_MS = 10_000
 BACKLOG = 1024  # connections that the system keeps until they are taken: all participants may come at once
 ZAP_DOMAIN = b"fedmeta"
+CURVE_OVERHEAD = 33  # bytes of a MESSAGE beside its content: name, nonce, authenticator, flags (RFC 26)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,9 @@ class RouterSocket:
         self.raw.set(zmq.ROUTER_HANDOVER, 0)
         self.raw.set(zmq.BACKLOG, BACKLOG)
         if manifest is not None:
-            self.raw.set(zmq.MAXMSGSIZE, max((MAX_HEADER_BYTES, *manifest.buffer_sizes)))
+            largest = max((MAX_HEADER_BYTES, *manifest.buffer_sizes))
+            # Of a frame that is encrypted libzmq measures what is on the wire.
+            self.raw.set(zmq.MAXMSGSIZE, largest + (CURVE_OVERHEAD if key is not None else 0))
         if key is not None:
             self.raw.set(zmq.CURVE_SERVER, 1)
             self.raw.set(zmq.CURVE_SECRETKEY, key.secret.encode())

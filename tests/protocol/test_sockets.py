@@ -5,12 +5,15 @@ from random import Random
 
 import pytest
 import zmq
+import zmq.auth
+from zmq.auth.thread import ThreadAuthenticator
 from zmq.utils.monitor import recv_monitor_message
 
 from protocol.codec import CodecError, decode, encode
 from protocol.errors import UsageProblem
 from protocol.header import MAX_HEADER_BYTES
-from protocol.manifest import Manifest, Parameters
+from protocol.keys import KeyPair
+from protocol.manifest import Manifest, Parameters, ParameterSpec
 from protocol.messages import Heartbeat, Update
 from protocol.sockets import MAX_FRAMES, QUEUED_MESSAGES, DealerSocket, RouterSocket
 from tests.protocol.generated import MANIFEST, PARAMETERS
@@ -239,6 +242,31 @@ def test_a_frame_larger_than_any_buffer_ends_the_connection(context: Context, ro
     router.raw.disable_monitor()
     honest.send([bytes(MAX_HEADER_BYTES)])
     assert len(received(router)[1][0]) == MAX_HEADER_BYTES
+
+
+def test_a_frame_as_large_as_the_largest_buffer_arrives_encrypted_too_and_a_larger_one_does_not(
+    context: Context,
+) -> None:
+    manifest = Manifest(parameters=(ParameterSpec(name="x", shape=(MAX_HEADER_BYTES,)),))
+    (size,) = manifest.buffer_sizes
+    mine, theirs = KeyPair.new("coordinator"), KeyPair.new("ann")
+    anybody = ThreadAuthenticator(context)
+    anybody.start()
+    anybody.configure_curve(domain="*", location=zmq.auth.CURVE_ALLOW_ANY)
+    try:
+        router = RouterSocket(context, "tcp://127.0.0.1:*", manifest=manifest, key=mine)
+        closed = router.raw.get_monitor_socket(zmq.EVENT_DISCONNECTED)
+        for length in (size, size + 1):
+            dealer = DealerSocket(context, router.endpoint, key=theirs, coordinator_key=mine.public)
+            assert dealer.raw.poll(WAIT_MS, zmq.POLLOUT)
+            dealer.send([bytes(length)])
+            if length == size:
+                assert len(received(router)[1][0]) == size
+        assert closed.poll(WAIT_MS)
+        assert router.receive() is None
+        router.raw.disable_monitor()
+    finally:
+        anybody.stop()
 
 
 # Addresses

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from protocol.keys import KeyPair
+from tests.system.failures.federation import Kind, undisturbed
 from tests.system.processes import Coordinator, Process, Processes, until
 from tests.system.test_wrong_input import assert_refused
 
@@ -187,3 +188,8 @@ def test_a_coordinator_whose_keys_cannot_be_used(
     refuses(r"allowed: not there; nobody could join; allow somebody with fedmeta keys allow")
     (keys.folder / "coordinator.key").chmod(0o644)
     refuses(r"coordinator\.key: group or others may use this secret key")
+
+
+def test_a_model_larger_than_any_header_goes_to_and_fro(tmp_path: Path, cache: Path) -> None:
+    large = Kind(environment={"LIGHT_PARAMETERS": "300000"}, settings={"rounds": 2})
+    assert len(undisturbed(tmp_path, cache, large)) == 2
