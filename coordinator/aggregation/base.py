@@ -54,8 +54,22 @@ AGGREGATIONS: Registry[Callable[[Manifest, Federation], Aggregation]] = Registry
 
 def check(update: Parameters) -> None:
     """Raises :class:`BadValues` when a value is NaN, infinite or beyond ±2¹⁷."""
-    for buffer in update.buffers:
-        _check(buffer)
+    if not all(are_good(buffer) for buffer in update.buffers):
+        raise what_is_bad(update)
+
+
+def are_good(values: NDArray[Any]) -> bool:
+    # Minimum and maximum are NaN when any value is, so one pass of each finds all that is wrong.
+    return values.size == 0 or (float(values.min()) >= -LARGEST and float(values.max()) <= LARGEST)
+
+
+def what_is_bad(update: Parameters) -> BadValues:
+    """Of an update that has bad values, which are so; what is not finite comes first."""
+    unfit = sum(int(buffer.size - np.isfinite(buffer).sum()) for buffer in update.buffers)
+    if unfit:
+        return BadValues("non_finite", f"{unfit} values are NaN or infinite")
+    largest = max(float(np.abs(buffer).max()) for buffer in update.buffers if buffer.size)
+    return BadValues("out_of_range", f"a value of magnitude {largest:g} is beyond {LARGEST:g}")
 
 
 class KeptUpdates:
@@ -85,16 +99,3 @@ def finite(moved: NDArray[Any]) -> NDArray[Any]:
         raise RunFailed("the aggregated model is not finite; lower the learning rates or the boost")
     moved.flags.writeable = False
     return moved
-
-
-def _check(buffer: NDArray[Any]) -> None:
-    # Minimum and maximum are NaN when any value is, so one pass of each finds all that is wrong.
-    if buffer.size == 0:
-        return
-    lowest, highest = float(buffer.min()), float(buffer.max())
-    if not (math.isfinite(lowest) and math.isfinite(highest)):
-        count = int(buffer.size - np.isfinite(buffer).sum())
-        raise BadValues("non_finite", f"{count} values are NaN or infinite")
-    largest = max(-lowest, highest)
-    if largest > LARGEST:
-        raise BadValues("out_of_range", f"a value of magnitude {largest:g} is beyond {LARGEST:g}")

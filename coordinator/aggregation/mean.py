@@ -6,15 +6,23 @@ sum of fewer than 2¹⁶ updates cannot overflow (17 + 30 + 16 = 63 bits).
 """
 
 import math
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from coordinator.aggregation.base import AGGREGATIONS, CHUNK, check, finite
+from coordinator.aggregation.base import AGGREGATIONS, CHUNK, are_good, finite, what_is_bad
 from protocol.manifest import Manifest, Parameters
 from protocol.scenario import Federation
 
 GRID = 2.0**30
 MOST_UPDATES = 2**16 - 1
+# Doubles from 2²² to 2²³ lie 2⁻³⁰ apart. So adding this rounds δ to the grid, ties to even, and the bits of
+# the result are the bits of this plus δ in units of the grid: an addition, not scaling, rounding and casting.
+_ROUNDING = 1.5 * 2.0**22
+_ROUNDING_BITS = int(np.float64(_ROUNDING).view(np.int64))
 
 
 class UpdateSum:
@@ -22,12 +30,12 @@ class UpdateSum:
 
     def __init__(self, manifest: Manifest) -> None:
         self.count = 0
+        # Each with count · _ROUNDING_BITS in it, modulo 2⁶⁴.
         self._sums = [
             np.zeros(size // np.dtype(dtype).itemsize, dtype=np.int64)
             for size, dtype in zip(manifest.buffer_sizes, manifest.dtypes, strict=True)
         ]
         self._real = np.empty(CHUNK, dtype=np.float64)
-        self._whole = np.empty(CHUNK, dtype=np.int64)
 
     def clear(self) -> None:
         self.count = 0
@@ -35,29 +43,30 @@ class UpdateSum:
             total.fill(0)
 
     def add(self, update: Parameters) -> float:
-        """Count one update; returns its L2 norm over all buffers.
+        """Count one update; returns its L2 norm over all buffers. One pass over its values.
 
         Raises :class:`~coordinator.aggregation.BadValues`, with nothing added, when a value is NaN, infinite
         or beyond ±2¹⁷.
         """
-        check(update)
-        return self.add_scaled(update, 1.0)
-
-    def add_scaled(self, update: Parameters, factor: float) -> float:
-        """Count ``factor`` · δ, 0 ≤ factor ≤ 1, of an update that has been checked; returns the norm of δ."""
         squares = 0.0
-        for total, buffer in zip(self._sums, update.buffers, strict=True):
-            for start in range(0, total.size, CHUNK):
-                values = buffer[start : start + CHUNK]
-                real, whole = self._real[: values.size], self._whole[: values.size]
-                np.copyto(real, values)
-                squares += float(np.dot(real, real))
-                np.multiply(real, GRID * factor, out=real)
-                np.rint(real, out=real)
-                np.copyto(whole, real, casting="unsafe")
-                total[start : start + CHUNK] += whole
+        for done, (total, values) in enumerate(self._chunks(update)):
+            if not are_good(values):
+                for added, before in islice(self._chunks(update), done):
+                    added -= self._on_grid(self._as_real(before))
+                raise what_is_bad(update)
+            real = self._as_real(values)
+            squares += float(np.dot(real, real))
+            total += self._on_grid(real)
         self.count += 1
         return math.sqrt(squares)
+
+    def add_scaled(self, update: Parameters, factor: float) -> None:
+        """Count ``factor`` · δ, 0 ≤ factor ≤ 1, of an update that has been checked."""
+        for total, values in self._chunks(update):
+            real = self._as_real(values)
+            real *= factor
+            total += self._on_grid(real)
+        self.count += 1
 
     def step(self, model: Parameters, rate: float) -> Parameters:
         """θ + rate · mean(δ), computed in float64, in the model's dtypes.
@@ -65,18 +74,35 @@ class UpdateSum:
         Raises :class:`~protocol.errors.RunFailed` when the model would not be finite any more.
         """
         scale = rate / (self.count * GRID)
+        beside = np.uint64(self.count * _ROUNDING_BITS % 2**64).astype(np.int64)
         buffers = []
         for total, buffer in zip(self._sums, model.buffers, strict=True):
             moved = np.empty_like(buffer)
             for start in range(0, total.size, CHUNK):
                 part = slice(start, start + CHUNK)
                 real = self._real[: total[part].size]
-                np.multiply(total[part], scale, out=real)
+                np.multiply(total[part] - beside, scale, out=real)
                 real += buffer[part]
                 with np.errstate(over="ignore"):
                     moved[part] = real
             buffers.append(finite(moved))
         return Parameters(model.manifest, tuple(buffers))
+
+    def _chunks(self, update: Parameters) -> Iterator[tuple[NDArray[np.int64], NDArray[Any]]]:
+        """Slices of the sum, and of the update, that stay in the cache."""
+        for total, buffer in zip(self._sums, update.buffers, strict=True):
+            for start in range(0, total.size, CHUNK):
+                yield total[start : start + CHUNK], buffer[start : start + CHUNK]
+
+    def _as_real(self, values: NDArray[Any]) -> NDArray[np.float64]:
+        real = self._real[: values.size]
+        np.copyto(real, values)
+        return real
+
+    def _on_grid(self, real: NDArray[np.float64]) -> NDArray[np.int64]:
+        """In units of the grid, and ``_ROUNDING_BITS`` more; overwrites ``real``."""
+        real += _ROUNDING
+        return real.view(np.int64)
 
 
 @AGGREGATIONS.register("mean")

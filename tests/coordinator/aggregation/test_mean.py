@@ -1,5 +1,7 @@
 """The sum of updates is exact: whatever the order, the same bits."""
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -55,6 +57,23 @@ def test_it_is_the_mean_times_the_rate() -> None:
         assert buffer.dtype == MODEL.buffers[at].dtype
 
 
+@given(st.floats(-LARGEST, LARGEST), st.floats(-LARGEST, LARGEST))
+def test_values_are_rounded_to_the_grid_with_ties_to_even(one: float, other: float) -> None:
+    zero, total = scalar("float64", 0.0), UpdateSum(scalar("float64", 0.0).manifest)
+    for value in (one, other):
+        total.add(scalar("float64", value))
+    grid = int(GRID)
+    whole = sum(round(Fraction(value) * grid) for value in (one, other))
+    assert total.step(zero, 2.0).buffers[0][0] == float(Fraction(whole, grid))
+
+
+@given(st.floats(-LARGEST, LARGEST, width=32), st.floats(0, 1))
+def test_a_scaled_update_counts_as_what_it_is_scaled_to(value: float, factor: float) -> None:
+    zero, total = scalar("float64", 0.0), UpdateSum(scalar("float64", 0.0).manifest)
+    total.add_scaled(scalar("float64", value), factor)
+    assert total.step(zero, 1.0).buffers[0][0] == float(np.rint(value * factor * GRID) / GRID)
+
+
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
 def test_every_dtype_keeps_its_type(dtype: DType) -> None:
     delta, model = scalar(dtype, 0.5), scalar(dtype, 1.0)
@@ -93,6 +112,23 @@ def test_values_that_are_not_finite_are_refused_and_nothing_is_added(bad: float,
     for each in (total, clean):
         each.add(tiny.update("ann", 1))
     assert total.step(MODEL, 1.0).digest() == clean.step(MODEL, 1.0).digest()
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, LARGEST * 2])
+def test_what_was_added_of_a_bad_update_before_its_fault_was_seen_is_taken_back(bad: float) -> None:
+    manifest = Manifest(parameters=(ParameterSpec(name="x", shape=(100_003,)),))
+    values = np.random.default_rng(0).normal(size=100_003)
+    good = Parameters.from_arrays(manifest, {"x": values})
+    poisoned = Parameters.from_arrays(manifest, {"x": 7 * values})
+    poisoned.buffers[0][-1] = bad
+    total, clean = UpdateSum(manifest), UpdateSum(manifest)
+    total.add(good)
+    with pytest.raises(BadValues):
+        total.add(poisoned)
+    for each in (total, clean):
+        each.add(good)
+    clean.add(good)
+    assert total.step(good, 1.0).digest() == clean.step(good, 1.0).digest()
 
 
 @pytest.mark.parametrize("sign", [1, -1])
