@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from coordinator.aggregation.base import AGGREGATIONS, KeptUpdates, finite
+from coordinator.aggregation.base import AGGREGATIONS, KeptUpdates, must_be_finite, seal
 from protocol.manifest import Manifest, Parameters
 from protocol.scenario import Federation
 
@@ -34,8 +34,9 @@ class CoordinateMedian(KeptUpdates):
                 real = buffer[part] + rate * _median(values.astype(np.float64, copy=False))
                 with np.errstate(over="ignore"):
                     moved[part] = real
-            buffers.append(finite(moved))
-        return Parameters(model.manifest, tuple(buffers))
+                must_be_finite(moved[part])
+            buffers.append(moved)
+        return seal(model.manifest, buffers)
 
 
 def _median(values: NDArray[Any]) -> NDArray[Any]:

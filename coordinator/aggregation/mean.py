@@ -6,14 +6,22 @@ sum of fewer than 2¹⁶ updates cannot overflow (17 + 30 + 16 = 63 bits).
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from coordinator.aggregation.base import AGGREGATIONS, CHUNK, are_good, finite, what_is_bad
+from coordinator.aggregation.base import (
+    AGGREGATIONS,
+    CHUNK,
+    LARGEST,
+    are_good,
+    must_be_finite,
+    seal,
+    what_is_bad,
+)
 from protocol.manifest import Manifest, Parameters
 from protocol.scenario import Federation
 
@@ -49,20 +57,22 @@ class UpdateSum:
         or beyond ±2¹⁷.
         """
         squares = 0.0
-        for done, (total, values) in enumerate(self._chunks(update)):
-            if not are_good(values):
-                for added, before in islice(self._chunks(update), done):
+        for done, (total, values) in enumerate(self._chunks(update.buffers)):
+            real = self._as_real(values)
+            square = float(np.dot(real, real))
+            # What is that short is finite and in range, whatever the single values.
+            if not square <= LARGEST**2 and not are_good(values):
+                for added, before in islice(self._chunks(update.buffers), done):
                     added -= self._on_grid(self._as_real(before))
                 raise what_is_bad(update)
-            real = self._as_real(values)
-            squares += float(np.dot(real, real))
+            squares += square
             total += self._on_grid(real)
         self.count += 1
         return math.sqrt(squares)
 
     def add_scaled(self, update: Parameters, factor: float) -> None:
         """Count ``factor`` · δ, 0 ≤ factor ≤ 1, of an update that has been checked."""
-        for total, values in self._chunks(update):
+        for total, values in self._chunks(update.buffers):
             real = self._as_real(values)
             real *= factor
             total += self._on_grid(real)
@@ -75,22 +85,19 @@ class UpdateSum:
         """
         scale = rate / (self.count * GRID)
         beside = np.uint64(self.count * _ROUNDING_BITS % 2**64).astype(np.int64)
-        buffers = []
-        for total, buffer in zip(self._sums, model.buffers, strict=True):
-            moved = np.empty_like(buffer)
-            for start in range(0, total.size, CHUNK):
-                part = slice(start, start + CHUNK)
-                real = self._real[: total[part].size]
-                np.multiply(total[part] - beside, scale, out=real)
-                real += buffer[part]
-                with np.errstate(over="ignore"):
-                    moved[part] = real
-            buffers.append(finite(moved))
-        return Parameters(model.manifest, tuple(buffers))
+        moved = [np.empty_like(buffer) for buffer in model.buffers]
+        with np.errstate(over="ignore"):
+            for (total, old), (_, new) in zip(self._chunks(model.buffers), self._chunks(moved), strict=True):
+                real = self._as_real(total - beside)
+                real *= scale
+                real += old
+                new[:] = real
+                must_be_finite(new)
+        return seal(model.manifest, moved)
 
-    def _chunks(self, update: Parameters) -> Iterator[tuple[NDArray[np.int64], NDArray[Any]]]:
-        """Slices of the sum, and of the update, that stay in the cache."""
-        for total, buffer in zip(self._sums, update.buffers, strict=True):
+    def _chunks(self, buffers: Sequence[NDArray[Any]]) -> Iterator[tuple[NDArray[np.int64], NDArray[Any]]]:
+        """Slices of the sum, and of other values of the manifest, that stay in the cache."""
+        for total, buffer in zip(self._sums, buffers, strict=True):
             for start in range(0, total.size, CHUNK):
                 yield total[start : start + CHUNK], buffer[start : start + CHUNK]
 
