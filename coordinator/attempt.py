@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from protocol.messages import RejectReason
+from protocol.messages import RejectReason, Update
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +17,8 @@ class Objection:
 class Attempt:
     """``deadline`` is None as long as too few participants have been there for it to be met.
 
-    ``asked``: when each was sent the model, on the caller's clock.
+    ``asked``: when each was sent the model, on the caller's clock. ``counting``: whose update is being
+    looked at.
     """
 
     round: int
@@ -26,6 +27,7 @@ class Attempt:
     begun: float
     deadline: float | None = None
     received: set[str] = field(default_factory=set)
+    counting: set[str] = field(default_factory=set)
     asked: dict[str, float] = field(default_factory=dict)
 
     @property
@@ -34,8 +36,20 @@ class Attempt:
 
     def release(self, name: str) -> None:
         """Wait no longer for one who has left; an update that it gave before still counts."""
-        if name not in self.received:
+        if name not in self.received | self.counting:
             self.selected.discard(name)
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """An update to whose header there is no objection. ``waited``: seconds since it was asked for."""
+
+    peer: bytes
+    name: str
+    update: Update
+    size: int
+    waited: float
+    attempt: Attempt
 
 
 def update_objection(number: int, name: str, *, current: int, attempt: Attempt | None) -> Objection | None:
@@ -48,8 +62,8 @@ def update_objection(number: int, name: str, *, current: int, attempt: Attempt |
         return Objection("late" if number == current - 1 else "stale", detail)
     if number > current:
         return Objection("future", f"round {number} has not begun; round {current} is the current one")
-    if attempt is not None and name in attempt.received:
-        return Objection("duplicate", f"an update of {name} for round {number} has been counted")
+    if attempt is not None and name in attempt.received | attempt.counting:
+        return Objection("duplicate", f"there is an update of {name} for round {number} already")
     if attempt is None or name not in attempt.selected:
         return Objection("not_selected", f"{name} is not selected for round {number}")
     return None

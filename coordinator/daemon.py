@@ -9,9 +9,10 @@ from pathlib import Path
 
 import zmq
 
-from coordinator.aggregation import Aggregation, BadValues
-from coordinator.attempt import Objection
+from coordinator.aggregation import Aggregation
+from coordinator.attempt import Arrival
 from coordinator.checkpoints import CheckpointProblem, CheckpointStore
+from coordinator.counting import Counted, Counter, Stepped
 from coordinator.effects import (
     CloseRound,
     DiscardUpdates,
@@ -63,7 +64,7 @@ class Daemon:
     ) -> None:
         self._federation = federation
         self._model = model
-        self._updates = updates
+        self._counter = Counter(updates, sum(model.manifest.buffer_sizes), wakeup.notify)
         self._socket = socket
         self._gate = gate
         self._store = store
@@ -86,6 +87,7 @@ class Daemon:
             while not self._finished and self._wakeup.interrupted is None:
                 self._wait()
                 self._receive()
+                self._collect()
                 for effects in self._gate.tend(time.monotonic()):
                     self._perform(effects)
                 for written in self._writer.finished():
@@ -101,6 +103,7 @@ class Daemon:
             self._fail(str(failure))
             raise
         finally:
+            self._counter.close()
             self._writer.close()
             self._socket.close(LAST_WORDS_S)
 
@@ -121,6 +124,7 @@ class Daemon:
         until = time.monotonic() + BETWEEN_TICKS_S
         while (received := self._socket.receive()) is not None:
             self._perform(self._take(received))
+            self._collect()
             if time.monotonic() > until:
                 return
 
@@ -142,8 +146,12 @@ class Daemon:
                 reachable = holder is not None and self._reachable(holder.peer)
                 return self._federation.join(peer, join, now, holder_reachable=reachable, key=received.key)
             case Update() as update:
-                outcome = self._count(peer, update, decoded.parameters)
-                return self._federation.update(peer, update, now, size=size, outcome=outcome)
+                arrival = self._federation.update(peer, update, now, size=size)
+                if not isinstance(arrival, Arrival):
+                    return arrival
+                assert decoded.parameters is not None
+                self._counter.add(arrival, decoded.parameters)
+                return []
             case Heartbeat() if received.fd is not None and self._socket.waits(received.fd):
                 # An answer would wait behind what is on its way there, and so would the next: until there
                 # are so many that the peer seems stuck.
@@ -155,16 +163,6 @@ class Daemon:
     def _reachable(self, peer: bytes) -> bool:
         return self._socket.send(peer, encode(Heartbeat(run=self._federation.run)))
 
-    def _count(self, peer: bytes, update: Update, delta: Parameters | None) -> float | Objection:
-        objection = self._federation.objection(peer, update)
-        if objection is not None:
-            return objection
-        assert delta is not None
-        try:
-            return self._updates.add(delta)
-        except BadValues as bad:
-            return Objection(bad.reason, bad.detail)
-
     # Effects
 
     def _perform(self, effects: list[Effect]) -> None:
@@ -174,10 +172,9 @@ class Daemon:
                 case Send() as send:
                     pending.extend(self._send(send))
                 case DiscardUpdates():
-                    self._updates.clear()
+                    self._counter.clear()
                 case CloseRound(rate=rate):
-                    # What follows from the new round comes before anything that was pending beside it.
-                    pending.extendleft(reversed(self._close_round(rate)))
+                    self._counter.step(self._model, rate)
                 case SaveSplit(split):
                     write_whole(self._split_path, split.model_dump_json(indent=1).encode())
                 case WriteCheckpoint() as order:
@@ -209,12 +206,21 @@ class Daemon:
             return self._model
         return self._writer.model_of(number) or self._store.load(number).model
 
-    def _close_round(self, rate: float) -> list[Effect]:
-        self._model = self._updates.step(self._model, rate)
+    def _collect(self) -> None:
+        """What the counter has done, and what follows from it."""
+        while done := self._counter.finished():
+            for each in done:
+                self._perform(self._closed(each) if isinstance(each, Stepped) else self._counted(each))
+
+    def _counted(self, done: Counted) -> list[Effect]:
+        return self._federation.counted(done.arrival, done.outcome, time.monotonic())
+
+    def _closed(self, done: Stepped) -> list[Effect]:
+        self._model = done.model
         traffic = self._bytes_in, self._bytes_out
         self._bytes_in = self._bytes_out = 0
         return self._federation.round_closed(
-            self._model.digest(), time.monotonic(), bytes_in=traffic[0], bytes_out=traffic[1]
+            done.digest, time.monotonic(), bytes_in=traffic[0], bytes_out=traffic[1]
         )
 
     def _acknowledge(self, written: Written) -> None:

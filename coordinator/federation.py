@@ -6,7 +6,7 @@ one ties them together and answers every message.
 """
 
 from coordinator.admission import Refusal, join_refusal, ready_refusal
-from coordinator.attempt import Objection, update_objection
+from coordinator.attempt import Arrival, Objection
 from coordinator.effects import Effect, Finish, SaveSplit, Send, WriteCheckpoint
 from coordinator.entry import Entry
 from coordinator.journal import (
@@ -179,26 +179,24 @@ class Federation:
         )
         return [*effects, Send(peer, welcome)]
 
-    def objection(self, peer: bytes, update: Update) -> Objection | None:
-        """What is wrong with an update by its header; changes nothing. Its values are looked at only if
-        nothing is."""
-        member = self.membership.at(peer)
-        if update.run != self.run:
-            return Objection("foreign", f"this is run {self.run}")
-        name = member.name if member is not None else ""
-        return update_objection(update.round, name, current=self.rounds.current, attempt=self.rounds.attempt)
-
-    def update(
-        self, peer: bytes, update: Update, now: float, *, size: int, outcome: float | Objection
-    ) -> list[Effect]:
-        """``outcome``: the norm of an update that has been added to the sum, or why it was not."""
+    def update(self, peer: bytes, update: Update, now: float, *, size: int) -> Arrival | list[Effect]:
+        """An update by its header. An :class:`Arrival` is answered with :meth:`counted` once its values have
+        been looked at, and added to the sum if nothing is wrong with them."""
         member = self.membership.at(peer)
         if member is None:
             return self._not_joined(peer, now)
         member.heard = now
+        objection = self._objection(member, update)
+        if objection is not None:
+            return self._reject(peer, objection, now, update)
+        return self.rounds.arrived(member.name, peer, update, size, now)
+
+    def counted(self, arrival: Arrival, outcome: float | Objection, now: float) -> list[Effect]:
+        """``outcome``: the norm of an update that is in the sum now, or why it is not."""
+        rejected: list[Effect] = []
         if isinstance(outcome, Objection):
-            return self._reject(peer, outcome, now, update)
-        return self.rounds.accept(member.name, peer, update, size, outcome, now)
+            rejected = self._reject(arrival.peer, outcome, now, arrival.update)
+        return rejected + self.rounds.counted(arrival, outcome, now)
 
     def undecodable(
         self, peer: bytes, kind: str, detail: str, message: AnyMessage | None, now: float
@@ -214,7 +212,7 @@ class Federation:
             return self._reject(peer, wrong, now)
         if member is None:
             return self._not_joined(peer, now)
-        return self._reject(peer, self.objection(peer, message) or wrong, now, message)
+        return self._reject(peer, self._objection(member, message) or wrong, now, message)
 
     # What else can happen
 
@@ -381,6 +379,12 @@ class Federation:
         state = self.state(now)
         self._keeping.writing(state.round, state.previous)
         return WriteCheckpoint(state, needed)
+
+    def _objection(self, member: Member, update: Update) -> Objection | None:
+        """What is wrong with an update by its header; changes nothing."""
+        if update.run != self.run:
+            return Objection("foreign", f"this is run {self.run}")
+        return self.rounds.objection(update.round, member.name)
 
     def _lose(self, member: Member, reason: LostReason) -> list[Effect]:
         self._forget(member)

@@ -10,7 +10,7 @@ were in vain; the last attempt stays open, so that updates that still come are n
 from collections.abc import Iterable
 from enum import Enum, auto
 
-from coordinator.attempt import Attempt
+from coordinator.attempt import Arrival, Attempt, Objection, update_objection
 from coordinator.effects import CloseRound, DiscardUpdates, Effect, Send
 from coordinator.journal import RoundRetried, RoundStarted, RunWaiting, UpdateAccepted, WaitingReason
 from coordinator.membership import Member, Membership
@@ -98,23 +98,40 @@ class Rounds:
         self.attempt.release(name)
         return self._settle(self.attempt, now)
 
-    def accept(
-        self, name: str, peer: bytes, update: Update, size: int, norm: float, now: float
-    ) -> list[Effect]:
-        """An update to which there is no objection, and which has been added to the sum."""
+    def objection(self, number: int, name: str) -> Objection | None:
+        """What is wrong with an update for that round from that participant, by what is known before its
+        values are looked at."""
+        if self.phase is Phase.CLOSING and number == self.current:
+            return Objection("late", f"round {number} is being closed without it")
+        return update_objection(number, name, current=self.current, attempt=self.attempt)
+
+    def arrived(self, name: str, peer: bytes, update: Update, size: int, now: float) -> Arrival:
+        """An update to which there is no objection. Until it has been counted, nothing is decided that would
+        depend on it."""
         attempt = self.attempt
         assert attempt is not None
-        attempt.received.add(name)
-        waited = now - attempt.asked.get(name, now)
-        accepted = UpdateAccepted(update.round, name, norm, size, update.seconds, waited)
+        attempt.counting.add(name)
+        return Arrival(peer, name, update, size, now - attempt.asked.get(name, now), attempt)
+
+    def counted(self, arrival: Arrival, outcome: float | Objection, now: float) -> list[Effect]:
+        """``outcome``: the norm of an update that is in the sum now, or why it is not."""
+        attempt, update = arrival.attempt, arrival.update
+        attempt.counting.discard(arrival.name)
+        if attempt is not self.attempt:
+            return []  # another attempt has begun meanwhile, for which all are asked again
+        if isinstance(outcome, Objection):
+            return self._settle(attempt, now)
+        attempt.received.add(arrival.name)
         return [
-            accepted,
-            Send(peer, Accepted(run=self._run, round=update.round)),
+            UpdateAccepted(update.round, arrival.name, outcome, arrival.size, update.seconds, arrival.waited),
+            Send(arrival.peer, Accepted(run=self._run, round=update.round)),
             *self._settle(attempt, now),
         ]
 
     def tick(self, now: float) -> list[Effect]:
         attempt = self.attempt
+        if attempt is not None and attempt.counting:
+            return []
         if self.phase is Phase.OPEN and attempt and attempt.deadline is not None and now >= attempt.deadline:
             if len(attempt.received) >= self._rules.min_updates:
                 self._drop_lost(attempt)
@@ -138,7 +155,9 @@ class Rounds:
         return sorted(attempt.received), now - begun
 
     def wake_at(self) -> float | None:
-        """When :meth:`tick` next has something to do."""
+        """When :meth:`tick` next has something to do, if nothing else happens."""
+        if self.attempt is not None and self.attempt.counting:
+            return None
         if self.phase is Phase.OPEN and self.attempt:
             return self.attempt.deadline
         return self._retry_at if self.phase is Phase.WAITING else None
@@ -194,6 +213,8 @@ class Rounds:
 
     def _settle(self, attempt: Attempt, now: float) -> list[Effect]:
         """Whether the attempt has got all it needs, or can no longer get it."""
+        if attempt.counting:
+            return []
         enough = len(attempt.received) >= self._rules.min_updates
         overdue = self.phase is Phase.WAITING and attempt.deadline is not None
         if enough and (overdue or not attempt.missing):

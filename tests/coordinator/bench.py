@@ -1,10 +1,12 @@
 """A federation without a network: participants are names, time is a number, effects are performed at once."""
 
 from collections import deque
+from collections.abc import Callable
+from functools import partial
 from typing import TypeVar
 
 from coordinator.aggregation import UpdateSum
-from coordinator.attempt import Objection
+from coordinator.attempt import Arrival, Objection
 from coordinator.effects import (
     CloseRound,
     DiscardUpdates,
@@ -42,6 +44,8 @@ class Bench:
     """``sent``: messages by name of the receiver; ``events``: the journal; ``written``: checkpoints' states.
 
     Peers in ``unreachable`` cannot be sent to. A checkpoint becomes durable at once, unless ``slow_disk``.
+    Updates are counted, and models made, at once and in order, unless ``slow_counting``; those of
+    participants in ``bad`` have bad values.
     """
 
     def __init__(
@@ -66,6 +70,9 @@ class Bench:
         self.finished = False
         self.unreachable: set[bytes] = set()
         self.slow_disk = False
+        self.slow_counting = False
+        self.bad: set[str] = set()
+        self._jobs: deque[Callable[[], list[Effect]]] = deque()
         self._names: dict[bytes, str] = {}
         self._connections: dict[str, int] = {}
         self.perform(self.federation.start(self.now))
@@ -101,9 +108,34 @@ class Bench:
         """Its update for that round, or for the current one."""
         number = self.federation.rounds.current if number is None else number
         message = Update(run=run, round=number, seconds=0.5)
-        objection = self.federation.objection(self.peer(name), message)
-        outcome: float | Objection = objection or self.sum.add(tiny.update(name, number))
-        self.perform(self.federation.update(self.peer(name), message, self.now, size=64, outcome=outcome))
+        arrival = self.federation.update(self.peer(name), message, self.now, size=64)
+        if not isinstance(arrival, Arrival):
+            self.perform(arrival)
+            return
+        self._jobs.append(lambda: self.federation.counted(arrival, self._count(name, number), self.now))
+        self._work()
+
+    def count(self) -> None:
+        """What has arrived while ``slow_counting`` is counted now."""
+        while self._jobs:
+            self.perform(self._jobs.popleft()())
+
+    def _work(self) -> None:
+        if not self.slow_counting:
+            self.count()
+
+    def _count(self, name: str, number: int) -> float | Objection:
+        if name in self.bad:
+            return Objection("non_finite", "test")
+        return self.sum.add(tiny.update(name, number))
+
+    def _clear(self) -> list[Effect]:
+        self.sum.clear()
+        return []
+
+    def _step(self, rate: float) -> list[Effect]:
+        self.model = self.sum.step(self.model, rate)
+        return self.federation.round_closed(self.model.digest(), self.now, bytes_in=10, bytes_out=20)
 
     def leave(self, name: str) -> None:
         self.say(name, Leave(run=RUN, reason="test"))
@@ -160,13 +192,9 @@ class Bench:
                     else:
                         self.sent.setdefault(self._names.get(peer, "?"), []).append(message)
                 case DiscardUpdates():
-                    self.sum.clear()
+                    self._jobs.append(self._clear)
                 case CloseRound(rate=rate):
-                    self.model = self.sum.step(self.model, rate)
-                    closed = self.federation.round_closed(
-                        self.model.digest(), self.now, bytes_in=10, bytes_out=20
-                    )
-                    pending.extendleft(reversed(closed))
+                    self._jobs.append(partial(self._step, rate))
                 case SaveSplit(split):
                     self.splits.append(split)
                 case WriteCheckpoint(state=state):
@@ -177,3 +205,4 @@ class Bench:
                     self.finished = True
                 case event:
                     self.events.append(event)
+        self._work()

@@ -63,6 +63,13 @@ class AnyFederation(RuleBasedStateMachine):
         for name in sorted(self.bench.selected & set(self.there())):
             self.bench.update(name)
 
+    @rule(slow=st.booleans(), bad=st.sets(st.sampled_from(NAMES), max_size=2))
+    def counting_takes_its_time_or_not(self, slow: bool, bad: set[str]) -> None:
+        """What has arrived is counted now."""
+        self.bench.slow_counting = slow
+        self.bench.bad = bad
+        self.bench.count()
+
     @rule(seconds=st.sampled_from([1.0, 30.0, 61.0]))
     def time_passes(self, seconds: float) -> None:
         self.bench.after(seconds)
@@ -74,6 +81,7 @@ class AnyFederation(RuleBasedStateMachine):
         before = self.bench
         state = before.written[-1]
         self.bench = Bench(self.scenario, state, split=tiny.SPLIT if before.splits else None)
+        self.bench.slow_counting, self.bench.bad = before.slow_counting, before.bad
         self.bench.model = before.model  # each round is checkpointed here
         self.bench._connections = {name: before._connections.get(name, 0) + 1 for name in NAMES}
         self.bench.events = [*before.events, *self.bench.events]
@@ -113,7 +121,7 @@ class AnyFederation(RuleBasedStateMachine):
     def an_order_goes_only_to_those_who_are_selected(self) -> None:
         attempt = self.bench.federation.rounds.attempt
         if attempt is not None:
-            assert attempt.received <= attempt.selected
+            assert attempt.received | attempt.counting <= attempt.selected
             assert set(attempt.asked) & set(self.there()) >= set(attempt.missing) & set(self.there())
 
     def everybody_answers(self) -> None:
@@ -122,6 +130,7 @@ class AnyFederation(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """As long as updates keep coming, the run ends."""
+        self.counting_takes_its_time_or_not(slow=False, bad=set())
         self.bench.ready(*NAMES)
         for _ in range(80):
             self.everybody_answers()

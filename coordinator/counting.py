@@ -1,0 +1,90 @@
+"""Counts updates and makes models in a thread of its own where these are large, in the order of the calls, so
+that whoever says something meanwhile is answered."""
+
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+from coordinator.aggregation import Aggregation, BadValues
+from coordinator.attempt import Arrival, Objection
+from protocol.errors import RunFailed
+from protocol.manifest import Parameters
+
+# To hand work over and back takes as long as to count so many bytes.
+SMALL = 1 << 20
+
+
+@dataclass(frozen=True)
+class Counted:
+    """``outcome``: the norm of an update that is in the sum now, or why it is not."""
+
+    arrival: Arrival
+    outcome: float | Objection
+
+
+@dataclass(frozen=True)
+class Stepped:
+    model: Parameters
+    digest: str
+
+
+Done = Counted | Stepped
+
+
+class Counter:
+    """``updates`` is used by nobody else. ``size``: bytes of an update. ``notify`` is called, from the
+    thread, when something is done."""
+
+    def __init__(self, updates: Aggregation, size: int, notify: Callable[[], None]) -> None:
+        self._updates = updates
+        self._notify = notify
+        self._thread = (
+            ThreadPoolExecutor(max_workers=1, thread_name_prefix="counting") if size > SMALL else None
+        )
+        self._under_way: deque[Future[Done | None]] = deque()
+
+    def add(self, arrival: Arrival, update: Parameters) -> None:
+        """Count it, or say why not; its values must not change afterwards."""
+        self._do(lambda: Counted(arrival, self._add(update)))
+
+    def clear(self) -> None:
+        self._do(self._updates.clear)
+
+    def step(self, model: Parameters, rate: float) -> None:
+        self._do(lambda: self._step(model, rate))
+
+    def finished(self) -> list[Done]:
+        """What has been done since the last call, in order. Raises :class:`~protocol.errors.RunFailed` where
+        a model would not be finite."""
+        done = []
+        while self._under_way and self._under_way[0].done():
+            if (result := self._under_way.popleft().result()) is not None:
+                done.append(result)
+        return done
+
+    def close(self) -> None:
+        if self._thread is not None:
+            self._thread.shutdown(wait=True, cancel_futures=True)
+
+    def _add(self, update: Parameters) -> float | Objection:
+        try:
+            return self._updates.add(update)
+        except BadValues as bad:
+            return Objection(bad.reason, bad.detail)
+
+    def _step(self, model: Parameters, rate: float) -> Stepped:
+        moved = self._updates.step(model, rate)
+        return Stepped(moved, moved.digest())
+
+    def _do(self, work: Callable[[], Done | None]) -> None:
+        if self._thread is not None:
+            future = self._thread.submit(work)
+        else:
+            future = Future()
+            try:
+                future.set_result(work())
+            except RunFailed as failure:
+                future.set_exception(failure)
+        self._under_way.append(future)
+        future.add_done_callback(lambda _: self._notify())
