@@ -7,7 +7,7 @@ import os
 import select
 import sys
 import weakref
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -80,7 +80,7 @@ class Console:
 
     def __init__(self) -> None:
         colors = sys.stderr.isatty() and not os.environ.get("NO_COLOR")
-        self._render = structlog.dev.ConsoleRenderer(colors=colors, pad_event_to=0, sort_keys=False)
+        self._render: Callable[[EventDict], str] = _in_colors() if colors else _plainly
         self._open = True
         self._left_out = 0
 
@@ -101,8 +101,27 @@ class Console:
 
     def _line(self, event: EventDict) -> str:
         shown = {key: _printable(value) if isinstance(value, str) else value for key, value in event.items()}
-        line = self._render(None, event["level"], shown)
+        line = self._render(shown)
         return line if len(line.encode()) < select.PIPE_BUF else f"{line[: select.PIPE_BUF // 4 - 2]}…"
+
+
+def _in_colors() -> Callable[[EventDict], str]:
+    renderer = structlog.dev.ConsoleRenderer(pad_event_to=0, sort_keys=False)
+    return lambda event: renderer(None, event["level"], event)
+
+
+def _plainly(event: EventDict) -> str:
+    """As structlog's renderer without colours, whose columns cost ten times as much: a line for each update
+    is a good part of a round's time."""
+    fields = dict(event)
+    head = f"{fields.pop('timestamp')} [{fields.pop('level'):<9}] {fields.pop('event')}"
+    return " ".join([head, *(f"{key}={_word(value)}" for key, value in fields.items())])
+
+
+def _word(value: object) -> str:
+    if isinstance(value, str) and not set(value) & set(" \t=\r\n\"'"):
+        return value
+    return repr(value)
 
 
 def _has_room(stream: TextIO) -> bool:
@@ -115,6 +134,8 @@ def _has_room(stream: TextIO) -> bool:
 
 
 def _printable(text: str) -> str:
+    if text.isprintable():
+        return text
     # A stranger may have written it; the renderer shows text without spaces as it is, escape sequences too.
     return "".join(char if char.isprintable() or char in "\r\n\t" else ascii(char)[1:-1] for char in text)
 
