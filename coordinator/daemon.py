@@ -27,13 +27,13 @@ from coordinator.gate import Gate
 from coordinator.journal import Journal, RunFailedEvent, RunInterrupted
 from coordinator.wakeup import Wakeup
 from coordinator.writing import CheckpointWriter, Written
-from protocol.codec import CodecError, encode
+from protocol.codec import CodecError, encode, encode_header
 from protocol.codec import decode as decode_frames
 from protocol.errors import RunFailed
 from protocol.files import write_whole
 from protocol.manifest import Parameters
 from protocol.messages import Evaluate, Heartbeat, Join, Leave, Train, Update
-from protocol.sockets import Received, RouterSocket
+from protocol.sockets import Received, RouterSocket, for_many
 
 BETWEEN_TICKS_S = 0.1
 PARENT_CHECK_S = 1.0
@@ -78,6 +78,7 @@ class Daemon:
             self._poller.register(raw, zmq.POLLIN)
         self._poller.register(wakeup.fileno(), zmq.POLLIN)
         self._bytes_in = self._bytes_out = 0
+        self._on_loan: tuple[Parameters, list[zmq.Frame]] | None = None  # what was sent last
         self._finished = False
 
     def run(self) -> Outcome:
@@ -195,11 +196,16 @@ class Daemon:
                 parameters = self._model_of(message.round)
             except CheckpointProblem as problem:
                 return self._federation.evaluation_lost(message.round, str(problem), now)
-        frames = encode(message, parameters)
+        frames = [encode_header(message), *(self._loaned(parameters) if parameters else ())]
         if not self._socket.send(send.peer, frames):
             return self._federation.unreachable(send.peer)
-        self._bytes_out += sum(memoryview(frame).nbytes for frame in frames)
+        self._bytes_out += sum(len(frame) for frame in frames)
         return []
+
+    def _loaned(self, model: Parameters) -> list[zmq.Frame]:
+        if self._on_loan is None or self._on_loan[0] is not model:
+            self._on_loan = (model, for_many(model.frames()))
+        return self._on_loan[1]
 
     def _model_of(self, number: int) -> Parameters:
         if number == self._federation.rounds.completed:

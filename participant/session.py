@@ -29,6 +29,9 @@ from protocol.sockets import DealerSocket
 MESSAGES_A_TURN = 100  # then the clock is looked at, whatever a coordinator floods us with
 FAREWELL_S = 1.0
 PARENT_CHECK_S = 1.0
+# As plain numbers, which are quicker than flags of the enum.
+_IN, _OUT = int(zmq.POLLIN), int(zmq.POLLOUT)
+_IN_OR_OUT = _IN | _OUT
 
 OpenRole = Callable[[BuildJob], tuple[Role, str]]
 
@@ -133,7 +136,7 @@ class Session:
         return self._interrupts.exit_code
 
     def _turn(self) -> None:
-        self._wait()
+        readable = self._wait()
         conversation = self._conversation
         if self._interrupts.signalled:
             return self._carry_out(conversation.leave(self._interrupts.reason))
@@ -144,28 +147,37 @@ class Session:
             )
         for event in self._socket.monitor.events():
             self._carry_out(conversation.shaken(event.happened))
+        due = self._clock() >= conversation.next_beat
+        if readable or due:
+            self._receive()
+        if (ended := self._worker.outcome()) is not None:
+            self._carry_out(conversation.finished(*ended))
+        if due:
+            conversation.moved(self._socket.traffic(), self._clock())
+            self._carry_out(conversation.tick(self._clock()))
+        return None
+
+    def _wait(self) -> bool:
+        """Until something happens; whether a message has come."""
+        poller = zmq.Poller()
+        poller.register(self._socket.raw, _IN_OR_OUT if self._unconnected else _IN)
+        poller.register(self._socket.monitor.raw, _IN)
+        poller.register(self._interrupts.fileno(), _IN)
+        pause = min(self._conversation.next_beat - self._clock(), PARENT_CHECK_S)
+        ready = dict(poller.poll(max(0, int(pause * 1000) + 1)))
+        if self._interrupts.fileno() in ready:
+            self._interrupts.drain()
+        if ready.get(self._socket.raw, 0) & _OUT:
+            self._unconnected = False
+            self._carry_out(self._conversation.connected(self._clock()))
+        return bool(ready.get(self._socket.raw, 0) & _IN)
+
+    def _receive(self) -> None:
         for _ in range(MESSAGES_A_TURN):
             frames = self._socket.receive()
             if frames is None:
-                break
+                return
             self._take(frames)
-        if (ended := self._worker.outcome()) is not None:
-            self._carry_out(conversation.finished(*ended))
-        conversation.moved(self._socket.traffic(), self._clock())
-        self._carry_out(conversation.tick(self._clock()))
-        return None
-
-    def _wait(self) -> None:
-        poller = zmq.Poller()
-        poller.register(self._socket.raw, zmq.POLLIN | (zmq.POLLOUT if self._unconnected else 0))
-        poller.register(self._socket.monitor.raw, zmq.POLLIN)
-        poller.register(self._interrupts.fileno(), zmq.POLLIN)
-        pause = min(self._conversation.next_beat - self._clock(), PARENT_CHECK_S)
-        ready = dict(poller.poll(max(0, int(pause * 1000) + 1)))
-        self._interrupts.drain()
-        if ready.get(self._socket.raw, 0) & zmq.POLLOUT:
-            self._unconnected = False
-            self._carry_out(self._conversation.connected(self._clock()))
 
     def _take(self, frames: list[memoryview]) -> None:
         try:

@@ -52,7 +52,12 @@ def encode(message: Message, parameters: Parameters | None = None) -> list[Frame
         raise ValueError(
             f"{type(message).__name__} {'carries' if parameters is None else 'does not carry'} parameters"
         )
-    return [pack_header(message.model_dump()), *(parameters.frames() if parameters else ())]
+    return [encode_header(message), *(parameters.frames() if parameters else ())]
+
+
+def encode_header(message: Message) -> bytes:
+    """The header frame alone."""
+    return pack_header(message.model_dump())
 
 
 def decode(frames: Sequence[Frame], manifest: Manifest | None) -> Decoded:

@@ -9,6 +9,7 @@ import zmq
 from zmq.utils.monitor import parse_monitor_message
 
 _NUMBERS = count()
+_READABLE = int(zmq.POLLIN)
 
 
 class Happened(Enum):
@@ -35,6 +36,13 @@ _FAILURES |= zmq.EVENT_HANDSHAKE_FAILED_AUTH
 _WANTED = zmq.EVENT_ACCEPTED | zmq.EVENT_DISCONNECTED | zmq.EVENT_HANDSHAKE_SUCCEEDED | _FAILURES
 
 
+def readable(socket: zmq.Socket[bytes]) -> bool:
+    """Whether a message is there."""
+    events = socket.getsockopt(zmq.EVENTS)
+    assert isinstance(events, int)
+    return bool(events & _READABLE)
+
+
 class Monitor:
     """Of one socket; opened before it binds or connects, closed before it."""
 
@@ -50,11 +58,8 @@ class Monitor:
 
     def events(self) -> Iterator[Event]:
         """What has happened since; never waits."""
-        while True:
-            try:
-                parts = self.raw.recv_multipart(zmq.NOBLOCK)
-            except zmq.Again:
-                return
+        while readable(self.raw):
+            parts = self.raw.recv_multipart(zmq.NOBLOCK)
             said = parse_monitor_message(parts)
             happened = _what(int(said["event"]), int(said["value"]))
             if happened is not None:

@@ -17,7 +17,7 @@ from protocol.errors import UsageProblem
 from protocol.header import MAX_HEADER_BYTES
 from protocol.keys import KeyPair
 from protocol.manifest import Manifest
-from protocol.monitoring import Monitor
+from protocol.monitoring import Monitor, readable
 from protocol.traffic import Traffic, borrowed, traffic
 
 # A header, a buffer of each of three dtypes, and one that shows that there were more.
@@ -33,6 +33,17 @@ HANDSHAKE_MS = 10_000
 BACKLOG = 1024  # connections that the system keeps until they are taken: all participants may come at once
 ZAP_DOMAIN = b"fedmeta"
 CURVE_OVERHEAD = 33  # bytes of a MESSAGE beside its content: name, nonce, authenticator, flags (RFC 26)
+LARGE = 1 << 16  # bytes of a frame that is sent from where it is; to lend less takes longer than to copy it
+# As plain numbers: each operation on a flag of the enum takes as long as a system call.
+_LAST, _MORE = int(zmq.NOBLOCK), int(zmq.NOBLOCK | zmq.SNDMORE)
+
+
+Sendable = bytes | memoryview | zmq.Frame
+
+
+def for_many(frames: Sequence[bytes | memoryview]) -> list[zmq.Frame]:
+    """Frames that go to several peers: libzmq takes hold of their memory once, and lets go of it once."""
+    return [zmq.Frame(frame, copy_threshold=LARGE) for frame in frames]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +103,7 @@ class RouterSocket:
             raise UsageProblem(_bind_problem(bind, error.errno)) from error
         self.endpoint: str = self.raw.getsockopt_string(zmq.LAST_ENDPOINT).rstrip("\0")
 
-    def send(self, peer: bytes, frames: Sequence[bytes | memoryview]) -> bool:
+    def send(self, peer: bytes, frames: Sequence[Sendable]) -> bool:
         """False: the peer is gone, or so many messages wait for it that it must be stuck.
 
         Large frames are sent from where they are, so their memory must not change afterwards.
@@ -167,7 +178,7 @@ class DealerSocket:
             self.close(0)
             raise UsageProblem(f"{connect}: cannot connect: {error.strerror}") from error
 
-    def send(self, frames: Sequence[bytes | memoryview]) -> bool:
+    def send(self, frames: Sequence[Sendable]) -> bool:
         """False: not connected, or the coordinator has stopped reading; nothing was queued."""
         return _send(self.raw, frames)
 
@@ -205,10 +216,12 @@ def _open(context: zmq.Context[zmq.Socket[bytes]], kind: int, address: Address) 
     return opened
 
 
-def _send(raw: zmq.Socket[bytes], frames: Sequence[bytes | memoryview]) -> bool:
+def _send(raw: zmq.Socket[bytes], frames: Sequence[Sendable]) -> bool:
+    last = len(frames) - 1
     try:
         # libzmq decides on the first frame; once that is taken, so are the others.
-        raw.send_multipart(frames, flags=zmq.NOBLOCK, copy=False)
+        for at, frame in enumerate(frames):
+            raw.send(frame, _LAST if at == last else _MORE, copy=len(frame) < LARGE)
     except zmq.Again:
         return False
     except zmq.ZMQError as error:
@@ -219,10 +232,9 @@ def _send(raw: zmq.Socket[bytes], frames: Sequence[bytes | memoryview]) -> bool:
 
 
 def _receive(raw: zmq.Socket[bytes], keep: int) -> list[zmq.Frame] | None:
-    try:
-        frame = raw.recv(flags=zmq.NOBLOCK, copy=False)
-    except zmq.Again:
+    if not readable(raw):  # an exception costs ten times as much
         return None
+    frame = raw.recv(_LAST, copy=False)
     parts = [frame]
     while frame.more:
         frame = raw.recv(copy=False)  # the rest of a message is there when its first frame is
