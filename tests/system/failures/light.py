@@ -72,17 +72,22 @@ class LightRole(Role):
         return ()
 
 
-def opener(settings: Settings) -> OpenRole:
-    def open_it(job: BuildJob) -> tuple[Role, str]:
-        return LightRole(settings.name), "cpu"
+def start(role: type[LightRole] = LightRole) -> None:
+    """The command line, with participants of this role."""
 
-    return open_it
+    def opener(settings: Settings) -> OpenRole:
+        def open_it(job: BuildJob) -> tuple[Role, str]:
+            return role(settings.name), "cpu"
 
+        return open_it
 
-if __name__ == "__main__":
     light = partial(serve, initial_parameters=initial_parameters)
     with (
         patch.object(coordinator.cli, "serve", light),
         patch.object(participant.session, "role_opener", opener),
     ):
         main()
+
+
+if __name__ == "__main__":
+    start()
