@@ -18,13 +18,14 @@ MOST_BYTES = 16 * 2**20  # no list of participants is longer
 def read_key(path: Path) -> KeyPair:
     """A secret key, which nobody but its owner may be able to read."""
     with _explained(path), path.open("rb") as file:
+        key = parse_key(_text(file.read(MOST_BYTES), path), str(path))
         mode = os.fstat(file.fileno()).st_mode
-        if stat.S_ISREG(mode) and mode & 0o077:
-            raise UsageProblem(
-                f"{path}: group or others may use this secret key (mode {mode & 0o777:04o}); "
-                f"chmod 600 {path}, and make a new key if somebody may have read it"
-            )
-        return parse_key(_text(file.read(MOST_BYTES), path), str(path))
+    if stat.S_ISREG(mode) and mode & 0o077:
+        raise UsageProblem(
+            f"{path}: group or others may use this secret key (mode {mode & 0o777:04o}); "
+            f"chmod 600 {path}, and make a new key if somebody may have read it"
+        )
+    return key
 
 
 def read_public(given: str) -> str:

@@ -68,7 +68,9 @@ class JsonLines:
             while data:
                 data = data[os.write(self._file, data) :]
         except OSError as error:
-            raise RunFailed(f"{self.path}: cannot write the log: {error.strerror}") from error
+            raise RunFailed(
+                f"{self.path}: cannot write the log: {error.strerror}; make room or mend the disk"
+            ) from error
 
 
 class Console:

@@ -104,7 +104,10 @@ def test_a_full_disk_fails_the_run_with_the_file_s_name() -> None:
     log = open_log(Path("/dev/full"), console=False)
     with pytest.raises(RunFailed) as caught:
         log.info("round_started")
-    assert str(caught.value) == "/dev/full: cannot write the log: No space left on device"
+    assert (
+        str(caught.value)
+        == "/dev/full: cannot write the log: No space left on device; make room or mend the disk"
+    )
 
 
 # The console

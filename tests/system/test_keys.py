@@ -153,10 +153,15 @@ def test_a_key_file_that_cannot_be_used(processes: Processes, keys: Keys, change
     assert_refused(ann, says)
 
 
-def test_half_of_the_keys_and_a_secret_where_a_public_one_belongs(processes: Processes, keys: Keys) -> None:
+def test_half_of_the_keys_and_one_kind_where_the_other_belongs(processes: Processes, keys: Keys) -> None:
     nowhere = "tcp://127.0.0.1:1"
     half = processes.start_participant(nowhere, "ann", "benign", *keys.of("ann")[:2])
     assert_refused(half, r"--key and --coordinator-key go together")
+    public = ("--key", str(keys.folder / "ann.pub"), *keys.of("ann")[2:])
+    assert_refused(
+        processes.start_participant(nowhere, "ann", "benign", *public),
+        r"ann\.pub: a public key, where a secret key is wanted; name the \.key file",
+    )
     secret = processes.start_participant(nowhere, "ann", "benign", *keys.of("ann", "coordinator.key"))
     assert_refused(secret, r"coordinator\.key: a secret key, which stays with its owner")
 
