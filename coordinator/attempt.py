@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from coordinator.transfers import Transfers
 from protocol.messages import RejectReason, Update
 
 
@@ -28,6 +29,7 @@ class Attempt:
     deadline: float | None = None
     received: set[str] = field(default_factory=set)
     counting: set[str] = field(default_factory=set)
+    transfers: Transfers = field(default_factory=Transfers)
     asked: dict[str, float] = field(default_factory=dict)
 
     @property
@@ -36,6 +38,7 @@ class Attempt:
 
     def release(self, name: str) -> None:
         """Wait no longer for one who has left; an update that it gave before still counts."""
+        self.transfers.over(name)
         if name not in self.received | self.counting:
             self.selected.discard(name)
 

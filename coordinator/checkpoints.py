@@ -4,6 +4,7 @@
 checkpoint. Each is written under a temporary name, synced, renamed, and the directory synced.
 """
 
+import errno
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from safetensors import SafetensorError
 
 from coordinator.state import CHECKPOINT_VERSION, CheckpointRecord, FederationState
 from protocol.errors import RunFailed
-from protocol.files import write_whole
+from protocol.files import make_whole, write_whole
 from protocol.manifest import Parameters
 
 KEPT = 2
@@ -61,7 +62,7 @@ class CheckpointStore:
             version=CHECKPOINT_VERSION, state=state, manifest=model.manifest, model_digest=model.digest()
         )
         tensors = self._tensors(state.round)
-        write_whole(tensors, safetensors.numpy.save(model.arrays()))
+        make_whole(tensors, lambda path: _save(model, path))
         write_whole(self._record(state.round), record.model_dump_json(indent=1).encode())
         try:
             self._retire()
@@ -130,6 +131,14 @@ class CheckpointStore:
 
     def _record(self, number: int) -> Path:
         return self.directory / f"round-{number:06d}.json"
+
+
+def _save(model: Parameters, path: Path) -> None:
+    """Without a copy of the model in memory."""
+    try:
+        safetensors.numpy.save_file(model.arrays(), path)
+    except SafetensorError as error:
+        raise OSError(errno.EIO, str(error)) from error
 
 
 def _other_version(data: bytes) -> bool:

@@ -34,6 +34,7 @@ from protocol.messages import (
     Heartbeat,
     Join,
     Leave,
+    Offer,
     Ready,
     Refuse,
     Shutdown,
@@ -106,7 +107,7 @@ class Federation:
         if member is None:
             return self._not_joined(peer, now)
         member.heard = now
-        if not isinstance(message, Ready | EvaluationReport | Leave | Heartbeat):
+        if not isinstance(message, Ready | Offer | EvaluationReport | Leave | Heartbeat):
             return self._reject(
                 peer, Objection("unexpected", f"a {message.type} is not for the coordinator"), now
             )
@@ -123,6 +124,11 @@ class Federation:
                 if not member.auditor:
                     left += self.rounds.left(member.name, now)
                 return left + self._go_on(now)
+            case Offer():
+                objection = self.rounds.objection(message.round, member.name)
+                if objection is not None:
+                    return self._reject(peer, objection, now, message)
+                return self.rounds.offered(member.name, peer, now)
             case EvaluationReport():
                 return self._evaluation(member, message, now)
 
@@ -392,6 +398,7 @@ class Federation:
 
     def _forget(self, member: Member) -> None:
         self.membership.remove(member)
+        self.rounds.gone(member.name)
         self.measuring.release(member.name)
 
     def _not_joined(self, peer: bytes, now: float) -> list[Effect]:
@@ -405,7 +412,7 @@ class Federation:
         peer: bytes,
         objection: Objection,
         now: float,
-        about: Update | EvaluationReport | None = None,
+        about: Offer | Update | EvaluationReport | None = None,
     ) -> list[Effect]:
         member = self.membership.at(peer)
         return self.refusals.reject(peer, member, objection, about, self.rounds.current, now)

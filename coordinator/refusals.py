@@ -8,7 +8,7 @@ from coordinator.effects import Effect, Send
 from coordinator.journal import JournalEvent, MessageRefused, ParticipantRefused, UpdateRejected
 from coordinator.limits import Buckets
 from coordinator.membership import Member
-from protocol.messages import EvaluationReport, Refuse, Rejected, Update
+from protocol.messages import EvaluationReport, Offer, Refuse, Rejected, Update
 
 ANSWERS = 20
 ANSWERS_PER_S = 5.0
@@ -44,7 +44,7 @@ class Refusals:
         peer: bytes,
         member: Member | None,
         objection: Objection,
-        about: Update | EvaluationReport | None,
+        about: Offer | Update | EvaluationReport | None,
         current: int,
         now: float,
     ) -> list[Effect]:
@@ -53,7 +53,7 @@ class Refusals:
         number = about.round if about is not None else None
         event = (
             UpdateRejected(current, who, objection.reason, objection.detail, number)
-            if isinstance(about, Update)
+            if isinstance(about, Offer | Update)
             else MessageRefused(current, who, objection.reason, objection.detail)
         )
         answer = Rejected(

@@ -16,7 +16,7 @@ from coordinator.journal import RoundRetried, RoundStarted, RunWaiting, UpdateAc
 from coordinator.membership import Member, Membership
 from coordinator.selection import first_shares, next_share, select
 from coordinator.state import FederationState
-from protocol.messages import Accepted, Share, Train, Update
+from protocol.messages import Accepted, Fetch, Share, Train, Update
 from protocol.scenario import Federation as Rules
 
 
@@ -105,6 +105,17 @@ class Rounds:
             return Objection("late", f"round {number} is being closed without it")
         return update_objection(number, name, current=self.current, attempt=self.attempt)
 
+    def offered(self, name: str, peer: bytes, now: float) -> list[Effect]:
+        """A large update to which there is no objection so far is fetched in its turn."""
+        assert self.attempt is not None
+        self.attempt.transfers.offer(name, peer)
+        return self._fetch(self.attempt, now)
+
+    def gone(self, name: str) -> None:
+        """A connection is; what was to come on it does not come."""
+        if self.attempt is not None:
+            self.attempt.transfers.over(name)
+
     def arrived(self, name: str, peer: bytes, update: Update, size: int, now: float) -> Arrival:
         """An update to which there is no objection. Until it has been counted, nothing is decided that would
         depend on it."""
@@ -117,19 +128,25 @@ class Rounds:
         """``outcome``: the norm of an update that is in the sum now, or why it is not."""
         attempt, update = arrival.attempt, arrival.update
         attempt.counting.discard(arrival.name)
+        attempt.transfers.over(arrival.name)
         if attempt is not self.attempt:
             return []  # another attempt has begun meanwhile, for which all are asked again
         if isinstance(outcome, Objection):
-            return self._settle(attempt, now)
+            return self._fetch(attempt, now) + self._settle(attempt, now)
         attempt.received.add(arrival.name)
         return [
             UpdateAccepted(update.round, arrival.name, outcome, arrival.size, update.seconds, arrival.waited),
             Send(arrival.peer, Accepted(run=self._run, round=update.round)),
+            *self._fetch(attempt, now),
             *self._settle(attempt, now),
         ]
 
     def tick(self, now: float) -> list[Effect]:
         attempt = self.attempt
+        fetched = self._fetch(attempt, now) if attempt is not None else []
+        return fetched + self._tick(attempt, now)
+
+    def _tick(self, attempt: Attempt | None, now: float) -> list[Effect]:
         if attempt is not None and attempt.counting:
             return []
         if self.phase is Phase.OPEN and attempt and attempt.deadline is not None and now >= attempt.deadline:
@@ -156,11 +173,20 @@ class Rounds:
 
     def wake_at(self) -> float | None:
         """When :meth:`tick` next has something to do, if nothing else happens."""
-        if self.attempt is not None and self.attempt.counting:
-            return None
-        if self.phase is Phase.OPEN and self.attempt:
-            return self.attempt.deadline
-        return self._retry_at if self.phase is Phase.WAITING else None
+        wanted = self._retry_at if self.phase is Phase.WAITING else None
+        if self.attempt is None:
+            return wanted
+        if self.phase is Phase.OPEN:
+            wanted = self.attempt.deadline
+        if self.attempt.counting:
+            wanted = None
+        return min((at for at in (wanted, self.attempt.transfers.wake_at()) if at is not None), default=None)
+
+    def _fetch(self, attempt: Attempt, now: float) -> list[Effect]:
+        if self.phase not in (Phase.OPEN, Phase.WAITING):
+            return []
+        order = Fetch(run=self._run, round=attempt.round)
+        return [Send(peer, order) for peer in attempt.transfers.next(now)]
 
     # Decisions
 

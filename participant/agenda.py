@@ -14,7 +14,8 @@ from participant.jobs import (
     TrainJob,
     asks_the_same,
 )
-from protocol.messages import EvaluationReport, Update
+from protocol.manifest import Parameters
+from protocol.messages import LARGE_UPDATE, EvaluationReport, Offer, Update
 
 MAX_WAITING = 16  # evaluations behind the one that runs; a coordinator sends one at a time
 
@@ -31,6 +32,7 @@ class Agenda:
         self._running: _Running | None = None
         self._waiting: deque[Job] = deque()
         self._answer: tuple[Job, Send] | None = None  # the last result, for when it is asked for again
+        self._offered: tuple[int, Send] | None = None  # of the round, until another order comes
 
     @property
     def answered(self) -> str:
@@ -59,6 +61,7 @@ class Agenda:
 
     def forget_orders(self) -> None:
         """The coordinator was met again: it repeats the orders that still hold."""
+        self._offered = None
         self._waiting = deque(job for job in self._waiting if isinstance(job, BuildJob))
         if self._running is not None:
             self._running.asked = False
@@ -70,19 +73,35 @@ class Agenda:
         if answer is not None and running is not None and not running.cancelled:
             self._answer = (job, answer)
             if send and running.asked:
-                actions += _sent(answer)
+                actions += self._give(answer)
         return actions + self._next()
+
+    def fetched(self, number: int) -> Actions:
+        """The update of that round is wanted now; nothing, where it is not the one that was offered last."""
+        if self._offered is None or self._offered[0] != number:
+            return []
+        return _sent(self._offered[1])
 
     def _known(self, job: Job) -> Actions:
         if self._answer is not None and asks_the_same(self._answer[0], job):
-            return _sent(self._answer[1])
+            return self._give(self._answer[1])
         running = self._running
         if running is not None and not running.cancelled and asks_the_same(running.job, job):
             running.asked = True
             return [Note("already_at_it", {}, "debug")]
         return []
 
+    def _give(self, answer: Send) -> Actions:
+        """A large update is offered, and sent once it is fetched."""
+        message, delta = answer.message, answer.parameters
+        if not isinstance(message, Update) or delta is None or _size(delta) <= LARGE_UPDATE:
+            return _sent(answer)
+        self._offered = message.round, answer
+        fields = {"round": message.round, "seconds": message.seconds}
+        return [Note("update_offered", fields), Send(Offer(run=message.run, round=message.round))]
+
     def _instead(self, job: Job) -> Actions:
+        self._offered = None
         self._waiting = deque([job])
         if self._running is None:
             return self._next()
@@ -103,6 +122,10 @@ class Agenda:
                 return [Note("train_started", {"round": job.order.round}), Start(job)]
             case EvaluateJob():
                 return [Note("evaluation_started", {"round": job.order.round}), Start(job)]
+
+
+def _size(delta: Parameters) -> int:
+    return sum(buffer.nbytes for buffer in delta.buffers)
 
 
 def _answer(job: Job, outcome: Outcome) -> Send | None:

@@ -19,6 +19,7 @@ from protocol.messages import (
     Accepted,
     AnyMessage,
     Evaluate,
+    Fetch,
     Heartbeat,
     Join,
     Leave,
@@ -167,7 +168,7 @@ class Conversation:
                 return self._welcomed(message, now)
             case Refuse():
                 return self._refused(message, now)
-            case Train() | Evaluate() | Accepted() | Rejected() | Shutdown() | Heartbeat():
+            case Train() | Fetch() | Evaluate() | Accepted() | Rejected() | Shutdown() | Heartbeat():
                 if self._welcome is None or message.run not in (self._welcome.run, None):
                     return [_ignored(message.type, "foreign")]
                 self._heard = now
@@ -176,9 +177,14 @@ class Conversation:
                 return [_ignored(message.type, "unexpected")]
 
     def _told(
-        self, message: Train | Evaluate | Accepted | Rejected | Shutdown | Heartbeat, sent: Parameters | None
+        self,
+        message: Train | Fetch | Evaluate | Accepted | Rejected | Shutdown | Heartbeat,
+        sent: Parameters | None,
     ) -> Actions:
         match message:
+            case Fetch():
+                wanted = self._agenda.fetched(message.round) if self.phase is Phase.READY else []
+                return wanted or [_ignored("fetch", "unexpected", message.round)]
             case Train() | Evaluate():
                 return self._ordered(message, sent)
             case Accepted():

@@ -3,7 +3,7 @@
 import contextlib
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from protocol.errors import RunFailed, UsageProblem
@@ -53,9 +53,14 @@ def write_whole(path: Path, data: bytes) -> None:
     Raises :class:`RunFailed` with the remedy when that fails, for instance on a full disk; no half-written
     file stays.
     """
+    make_whole(path, lambda temporary: _write(temporary, data))
+
+
+def make_whole(path: Path, write: Callable[[Path], None]) -> None:
+    """As :func:`write_whole`; ``write`` fills the file that it is given, or raises :class:`OSError`."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        replace_whole(path, data)
+        _replace(path, write)
     except OSError as error:
         raise RunFailed(
             f"{path}: cannot write: {error.strerror}; make room or mend the disk, then go on with --resume"
@@ -64,9 +69,15 @@ def write_whole(path: Path, data: bytes) -> None:
 
 def replace_whole(path: Path, data: bytes) -> None:
     """As :func:`write_whole`, where there is a directory; raises :class:`OSError`."""
+    _replace(path, lambda temporary: _write(temporary, data))
+
+
+def _replace(path: Path, write: Callable[[Path], None]) -> None:
     temporary = path.with_name(f".{path.name}.tmp")
     try:
-        _write_synced(temporary, data)
+        write(temporary)
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
         temporary.replace(path)
     except OSError:
         temporary.unlink(missing_ok=True)
@@ -74,12 +85,11 @@ def replace_whole(path: Path, data: bytes) -> None:
     _sync_directory(path.parent)
 
 
-def _write_synced(path: Path, data: bytes) -> None:
+def _write(path: Path, data: bytes) -> None:
     with path.open("wb", buffering=0) as file:
         view = memoryview(data)
         while view:
             view = view[file.write(view) :]
-        os.fsync(file.fileno())
 
 
 def _sync_directory(path: Path) -> None:

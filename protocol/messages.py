@@ -1,7 +1,8 @@
 """Every message of the conversation, as a typed model. The codec puts them on the wire; docs/PROTOCOL.md
 describes them for other languages.
 
-join → welcome or refuse; ready → (nothing, or refuse); train → update → accepted or rejected;
+join → welcome or refuse; ready → (nothing, or refuse);
+train → (offer → fetch, where it is large →) update → accepted or rejected;
 evaluate → evaluation → accepted or rejected; heartbeat both ways; leave; shutdown.
 """
 
@@ -12,7 +13,8 @@ from pydantic import BaseModel, ConfigDict, FailFast, Field
 from protocol.manifest import Manifest
 from protocol.split import ClassSplit
 
-PROTOCOL_VERSION = 3
+PROTOCOL_VERSION = 4
+LARGE_UPDATE = 2**20  # bytes of tensors: one that is larger is offered first
 
 MAX_TEXT = 1024
 Text = Annotated[str, Field(max_length=MAX_TEXT)]
@@ -142,6 +144,14 @@ class Ready(Message):
     split: ClassSplit
 
 
+class Offer(Message):
+    """A large update is there, to be sent when it is fetched."""
+
+    type: Literal["offer"] = "offer"
+    run: RunId
+    round: RoundNumber
+
+
 class Update(Message):
     """Followed by the buffers of δ = θ_i − θ_t."""
 
@@ -199,6 +209,14 @@ class Train(Message):
     keep_from: RoundNumber
 
 
+class Fetch(Message):
+    """The update of that round that was offered is to be sent."""
+
+    type: Literal["fetch"] = "fetch"
+    run: RunId
+    round: RoundNumber
+
+
 class Evaluate(Message):
     """Followed by the buffers of the model after ``round``.
 
@@ -245,8 +263,8 @@ class Heartbeat(Message):
 
 
 AnyMessage = Annotated[
-    Join | Ready | Update | EvaluationReport | Leave
-    | Welcome | Refuse | Train | Evaluate | Accepted | Rejected | Shutdown
+    Join | Ready | Offer | Update | EvaluationReport | Leave
+    | Welcome | Refuse | Train | Fetch | Evaluate | Accepted | Rejected | Shutdown
     | Heartbeat,
     Field(discriminator="type"),
 ]  # fmt: skip

@@ -39,8 +39,9 @@ class UpdateSum:
     def __init__(self, manifest: Manifest) -> None:
         self.count = 0
         # Each with count · _ROUNDING_BITS in it, modulo 2⁶⁴.
+        # Not np.zeros, which takes the memory when a round is under way, and perhaps finds there is none.
         self._sums = [
-            np.zeros(size // np.dtype(dtype).itemsize, dtype=np.int64)
+            np.full(size // np.dtype(dtype).itemsize, 0, dtype=np.int64)
             for size, dtype in zip(manifest.buffer_sizes, manifest.dtypes, strict=True)
         ]
         self._real = np.empty(CHUNK, dtype=np.float64)

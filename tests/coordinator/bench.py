@@ -26,6 +26,7 @@ from protocol.messages import (
     Leave,
     Measurement,
     Message,
+    Offer,
     Ready,
     Share,
     Train,
@@ -114,6 +115,11 @@ class Bench:
             return
         self._jobs.append(lambda: self.federation.counted(arrival, self._count(name, number), self.now))
         self._work()
+
+    def offer(self, name: str, number: int | None = None) -> None:
+        """That it has a large update for that round, or for the current one."""
+        number = self.federation.rounds.current if number is None else number
+        self.say(name, Offer(run=RUN, round=number))
 
     def count(self) -> None:
         """What has arrived while ``slow_counting`` is counted now."""

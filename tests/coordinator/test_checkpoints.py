@@ -131,7 +131,7 @@ def test_a_full_disk_is_one_line_with_the_remedy_and_leaves_nothing_half_written
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     where = {
-        "write": "protocol.files._write_synced",
+        "write": "coordinator.checkpoints._save",
         "fsync": "os.fsync",
         "rename": "pathlib.Path.replace",
     }

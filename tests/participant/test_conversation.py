@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,14 +8,18 @@ from participant.conversation import Conversation, Phase
 from participant.jobs import BuildJob, Built, Cancelled, Evaluated, Failed, Job, Outcome, Trained, TrainJob
 from protocol.errors import RunFailed, UsageProblem
 from protocol.keys import KeyPair
+from protocol.manifest import Manifest, Parameters, ParameterSpec
 from protocol.messages import (
+    LARGE_UPDATE,
     Accepted,
     AnyMessage,
     Evaluate,
     EvaluationReport,
+    Fetch,
     Heartbeat,
     Leave,
     Message,
+    Offer,
     Ready,
     Refuse,
     RefuseReason,
@@ -333,6 +338,43 @@ def test_it_trains_and_sends_its_update() -> None:
     assert events(conversation.received(late, None, 1.0)) == ["update_rejected"]
 
 
+LARGE_MANIFEST = Manifest(parameters=(ParameterSpec(name="x", shape=(LARGE_UPDATE // 4 + 1,)),))
+LARGE = Trained(Parameters.from_arrays(LARGE_MANIFEST, {"x": np.ones(LARGE_UPDATE // 4 + 1)}), seconds=2.0)
+
+
+def offering() -> Conversation:
+    """A large update of round 7."""
+    conversation = ready()
+    job = job_of(conversation.received(train(7), model(), 1.0))
+    actions = conversation.finished(job, LARGE)
+    assert sent(actions) == [Offer(run=RUN, round=7)]
+    assert events(actions) == ["update_offered"]
+    return conversation
+
+
+def test_a_large_update_is_offered_and_sent_when_it_is_fetched() -> None:
+    actions = offering().received(Fetch(run=RUN, round=7), None, 2.0)
+    assert Send(Update(run=RUN, round=7, seconds=2.0), LARGE.delta) in actions
+    assert events(actions) == ["update_sent"]
+
+
+def test_what_was_offered_is_offered_again_when_it_is_asked_for_again() -> None:
+    conversation = offering()
+    conversation.undelivered(2.0)
+    conversation.received(welcome(), None, 3.0)
+    assert events(conversation.received(Fetch(run=RUN, round=7), None, 3.0)) == ["message_ignored"]
+    assert sent(conversation.received(train(7), model(), 3.0)) == [Offer(run=RUN, round=7)]
+    assert len(sent(conversation.received(Fetch(run=RUN, round=7), None, 3.0))) == 1
+
+
+def test_what_is_fetched_and_was_not_offered_or_is_out_of_date_is_not_sent() -> None:
+    assert events(ready().received(Fetch(run=RUN, round=7), None, 2.0)) == ["message_ignored"]
+    assert events(offering().received(Fetch(run=RUN, round=6), None, 2.0)) == ["message_ignored"]
+    conversation = offering()
+    conversation.received(train(8), model(), 2.0)
+    assert events(conversation.received(Fetch(run=RUN, round=7), None, 2.0)) == ["message_ignored"]
+
+
 def test_an_order_that_is_being_worked_at_is_not_begun_again() -> None:
     conversation = ready()
     conversation.received(train(), model(), 1.0)
@@ -498,6 +540,7 @@ MESSAGES: st.SearchStrategy[AnyMessage] = st.one_of(
     st.builds(evaluate, ROUNDS, RUNS, st.sampled_from([None, SHARE])),
     st.builds(lambda run, number: Accepted(run=run, round=number), RUNS, ROUNDS),
     st.builds(lambda run: Rejected(run=run, round=None, reason="late"), st.one_of(st.none(), RUNS)),
+    st.builds(lambda run, number: Fetch(run=run, round=number), RUNS, st.integers(1, 3)),
     st.builds(lambda run: Heartbeat(run=run), RUNS),
     st.builds(lambda run: Shutdown(run=run, failed=False, reason=""), RUNS),
     st.builds(
@@ -511,11 +554,11 @@ HAPPENINGS = st.one_of(
     MESSAGES,
     st.sampled_from(["tick", "tick", "connected", "undelivered", "leave"]),
     st.sampled_from([0.0, 1.0, 3.0]).map(model),
-    st.sampled_from(["works", "works", "cancelled", "fails"]),
+    st.sampled_from(["works", "works", "works large", "cancelled", "fails"]),
 )
 OUTCOMES: dict[str, dict[str, Outcome]] = {
     "preparing": {"works": BUILT},
-    "training": {"works": TRAINED, "cancelled": Cancelled()},
+    "training": {"works": TRAINED, "works large": LARGE, "cancelled": Cancelled()},
     "evaluating": {"works": EVALUATED, "cancelled": Cancelled()},
 }
 
@@ -540,7 +583,7 @@ def test_whatever_happens_it_never_raises_and_answers_only_what_was_asked_since_
                 return conversation.undelivered(now)
             case "leave":
                 return conversation.leave("stopped")
-            case "works" | "cancelled" | "fails" as how:
+            case "works" | "works large" | "cancelled" | "fails" as how:
                 if working is None:
                     return []
                 job, working = working, None
@@ -565,8 +608,9 @@ def test_whatever_happens_it_never_raises_and_answers_only_what_was_asked_since_
                 case Start(job):
                     assert working is None, "one job at a time"
                     working = job
-                case Send(Update() | EvaluationReport() as answer):
-                    assert (answer.type, answer.run, answer.round) in asked
-                    assert not (auditor and isinstance(answer, Update))
+                case Send(Update() | Offer() | EvaluationReport() as answer):
+                    kind = "evaluation" if isinstance(answer, EvaluationReport) else "update"
+                    assert (kind, answer.run, answer.round) in asked
+                    assert not (auditor and isinstance(answer, Update | Offer))
                 case Stop():
                     assert conversation.phase is Phase.OVER

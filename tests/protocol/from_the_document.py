@@ -71,7 +71,7 @@ class Participant:
             self._say("leave", run=self._run, reason="the run is over")
 
     def _say(self, kind: str, *frames: bytes, **fields: object) -> None:
-        self._socket.send_multipart([msgpack.packb({"version": 3, "type": kind, **fields}), *frames])
+        self._socket.send_multipart([msgpack.packb({"version": 4, "type": kind, **fields}), *frames])
 
     def _hear(self) -> str:
         head, *frames = self._socket.recv_multipart()
@@ -85,13 +85,21 @@ class Participant:
         elif kind == "train":
             theta = unpack(self._manifest, frames)
             delta = {name: [-value / 2 for value in values] for name, values in theta.items()}
-            answer = pack(self._manifest, delta)
-            self._say("update", *answer, run=self._run, round=message["round"], seconds=0.5)
+            self._delta = pack(self._manifest, delta)
+            if sum(map(len, self._delta)) > 1048576:
+                self._say("offer", run=self._run, round=message["round"])
+            else:
+                self._update(message["round"])
+        elif kind == "fetch":
+            self._update(message["round"])
         elif kind == "evaluate":
             theta = unpack(self._manifest, frames)
             largest = max((abs(value) for values in theta.values() for value in values), default=0.0)
             self._measured(message["round"], 1 / (1 + largest))
         return kind
+
+    def _update(self, round_number: int) -> None:
+        self._say("update", *self._delta, run=self._run, round=round_number, seconds=0.5)
 
     def _measured(self, round_number: int, mean: float) -> None:
         interval = {"mean": mean, "ci95": 0.0, "episodes": 1}

@@ -17,17 +17,20 @@ from protocol import header
 from protocol.codec import decode, encode
 from protocol.manifest import MAX_PARAMETERS, Manifest, Parameters, ParameterSpec
 from protocol.messages import (
+    LARGE_UPDATE,
     Accepted,
     BackdoorAccuracy,
     Difference,
     Evaluate,
     EvaluationReport,
+    Fetch,
     Heartbeat,
     Interval,
     Join,
     Leave,
     Measurement,
     Message,
+    Offer,
     Ready,
     RefuseReason,
     Rejected,
@@ -101,6 +104,7 @@ def test_the_limits_of_a_header_are_those_of_the_code() -> None:
         header.MAX_MAP_KEYS,
     ]
     assert MAX_PARAMETERS == 2**33
+    assert f"An update of more than {LARGE_UPDATE} bytes" in SECTIONS["offer"]
 
 
 def test_links_within_the_document_lead_somewhere() -> None:
@@ -237,6 +241,28 @@ def test_it_joins_trains_and_ends_with_the_run(router: RouterSocket) -> None:
         assert coordinator.hears() == Leave(run=RUN, reason="the run is over")
         run.result(timeout=10)
     assert participant.log == ["welcome", "heartbeat", "train", "accepted", "rejected", "shutdown"]
+
+
+def test_it_offers_a_large_update_first() -> None:
+    manifest = Manifest(parameters=(ParameterSpec(name="x", shape=(LARGE_UPDATE // 4 + 1,)),))
+    model = Parameters.from_arrays(manifest, {"x": np.ones(manifest.parameters[0].shape)})
+    with zmq.Context() as context, ThreadPoolExecutor(1) as pool:
+        router = RouterSocket(context, "tcp://127.0.0.1:*", manifest=manifest)
+        coordinator = Coordinator(router, manifest)
+        run = pool.submit(Participant(router.endpoint, "ann").take_part)
+        coordinator.hears()
+        coordinator.says(Welcome(run=RUN, round=1, scenario="", manifest=manifest))
+        coordinator.hears()
+        coordinator.hears()
+        share = Share(index=0, count=1)
+        coordinator.says(Train(run=RUN, round=1, share=share, previous=0, keep_from=0), model)
+        assert coordinator.hears() == Offer(run=RUN, round=1)
+        coordinator.says(Fetch(run=RUN, round=1))
+        assert coordinator.hears() == Update(run=RUN, round=1, seconds=0.5)
+        coordinator.says(Shutdown(run=RUN, failed=False, reason="the run is complete"))
+        coordinator.hears()
+        run.result(timeout=10)
+        router.close(0)
 
 
 def test_it_measures_as_an_auditor(router: RouterSocket) -> None:
