@@ -1,9 +1,12 @@
 """One attempt of one round: who was asked, who has answered, and what is wrong with an update."""
 
+from collections import Counter
 from dataclasses import dataclass, field
 
 from coordinator.transfers import Transfers
 from protocol.messages import RejectReason, Update
+
+MOST_TURNED_AWAY = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +22,7 @@ class Attempt:
     """``deadline`` is None as long as too few participants have been there for it to be met.
 
     ``asked``: when each was sent the model, on the caller's clock. ``counting``: whose update is being
-    looked at.
+    looked at. ``turned_away``: how many updates of each were, for their values.
     """
 
     round: int
@@ -29,6 +32,7 @@ class Attempt:
     deadline: float | None = None
     received: set[str] = field(default_factory=set)
     counting: set[str] = field(default_factory=set)
+    turned_away: Counter[str] = field(default_factory=Counter)
     transfers: Transfers = field(default_factory=Transfers)
     asked: dict[str, float] = field(default_factory=dict)
 
@@ -39,7 +43,7 @@ class Attempt:
     def release(self, name: str) -> None:
         """Wait no longer for one who has left; an update that it gave before still counts."""
         self.transfers.over(name)
-        if name not in self.received | self.counting:
+        if name not in self.received and name not in self.counting:
             self.selected.discard(name)
 
 
@@ -65,8 +69,11 @@ def update_objection(number: int, name: str, *, current: int, attempt: Attempt |
         return Objection("late" if number == current - 1 else "stale", detail)
     if number > current:
         return Objection("future", f"round {number} has not begun; round {current} is the current one")
-    if attempt is not None and name in attempt.received | attempt.counting:
+    if attempt is not None and (name in attempt.received or name in attempt.counting):
         return Objection("duplicate", f"there is an update of {name} for round {number} already")
+    if attempt is not None and attempt.turned_away[name] >= MOST_TURNED_AWAY:
+        # A round is not decided while an update is looked at, so somebody could hold it up with bad ones.
+        return Objection("duplicate", f"enough updates of {name} for round {number} were turned away")
     if attempt is None or name not in attempt.selected:
         return Objection("not_selected", f"{name} is not selected for round {number}")
     return None

@@ -201,7 +201,10 @@ class Federation:
         """``outcome``: the norm of an update that is in the sum now, or why it is not."""
         rejected: list[Effect] = []
         if isinstance(outcome, Objection):
-            rejected = self._reject(arrival.peer, outcome, now, arrival.update)
+            # By the name that it had: whoever sent it may be gone, or somebody else by now.
+            rejected = self.refusals.reject(
+                arrival.peer, arrival.name, outcome, arrival.update, self.rounds.current, now
+            )
         return rejected + self.rounds.counted(arrival, outcome, now)
 
     def undecodable(
@@ -415,4 +418,5 @@ class Federation:
         about: Offer | Update | EvaluationReport | None = None,
     ) -> list[Effect]:
         member = self.membership.at(peer)
-        return self.refusals.reject(peer, member, objection, about, self.rounds.current, now)
+        name = member.name if member is not None else None
+        return self.refusals.reject(peer, name, objection, about, self.rounds.current, now)

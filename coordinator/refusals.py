@@ -7,7 +7,6 @@ from coordinator.attempt import Objection
 from coordinator.effects import Effect, Send
 from coordinator.journal import JournalEvent, MessageRefused, ParticipantRefused, UpdateRejected
 from coordinator.limits import Buckets
-from coordinator.membership import Member
 from protocol.messages import EvaluationReport, Offer, Refuse, Rejected, Update
 
 ANSWERS = 20
@@ -42,14 +41,15 @@ class Refusals:
     def reject(
         self,
         peer: bytes,
-        member: Member | None,
+        name: str | None,
         objection: Objection,
         about: Offer | Update | EvaluationReport | None,
         current: int,
         now: float,
     ) -> list[Effect]:
-        """Turn one message away; ``about`` is what it says, where that can be read."""
-        who = member.name if member is not None else peer.hex()
+        """Turn one message away; ``name``: of its sender, if it has joined; ``about`` is what it says, where
+        that can be read."""
+        who = name or peer.hex()
         number = about.round if about is not None else None
         event = (
             UpdateRejected(current, who, objection.reason, objection.detail, number)

@@ -80,12 +80,15 @@ class Rounds:
         if attempt is None:
             return self._begin_attempt(1, now) if len(self.roster) >= self._rules.min_updates else []
         effects: list[Effect] = []
-        if member.name in attempt.missing:
+        wanted = member.name in attempt.missing and member.name not in attempt.counting
+        if wanted:
             effects.append(self._order(attempt, member, now))
         if self.phase is Phase.WAITING and self._enough_there():
-            if member.name in attempt.missing or attempt.deadline is None:
+            if wanted or attempt.deadline is None:
                 # The attempt goes on: with the same names the round gives the same model.
                 self._open(attempt, now)
+            elif attempt.counting:
+                self._retry_at = now  # if it is still wanted when they have been counted
             else:
                 effects += self._retry(attempt, now)
         return effects
@@ -101,9 +104,10 @@ class Rounds:
     def objection(self, number: int, name: str) -> Objection | None:
         """What is wrong with an update for that round from that participant, by what is known before its
         values are looked at."""
-        if self.phase is Phase.CLOSING and number == self.current:
+        objection = update_objection(number, name, current=self.current, attempt=self.attempt)
+        if objection is None and self.phase is Phase.CLOSING:
             return Objection("late", f"round {number} is being closed without it")
-        return update_objection(number, name, current=self.current, attempt=self.attempt)
+        return objection
 
     def offered(self, name: str, peer: bytes, now: float) -> list[Effect]:
         """A large update to which there is no objection so far is fetched in its turn."""
@@ -127,11 +131,13 @@ class Rounds:
     def counted(self, arrival: Arrival, outcome: float | Objection, now: float) -> list[Effect]:
         """``outcome``: the norm of an update that is in the sum now, or why it is not."""
         attempt, update = arrival.attempt, arrival.update
+        assert attempt is self.attempt, "no attempt ends while an update is counted"
         attempt.counting.discard(arrival.name)
         attempt.transfers.over(arrival.name)
-        if attempt is not self.attempt:
-            return []  # another attempt has begun meanwhile, for which all are asked again
         if isinstance(outcome, Objection):
+            attempt.turned_away[arrival.name] += 1
+            if arrival.name not in self.roster:
+                attempt.release(arrival.name)  # it has left meanwhile
             return self._fetch(attempt, now) + self._settle(attempt, now)
         attempt.received.add(arrival.name)
         return [

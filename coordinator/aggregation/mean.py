@@ -58,16 +58,18 @@ class UpdateSum:
         or beyond ±2¹⁷.
         """
         squares = 0.0
-        for done, (total, values) in enumerate(self._chunks(update.buffers)):
-            real = self._as_real(values)
-            square = float(np.dot(real, real))
-            # What is that short is finite and in range, whatever the single values.
-            if not square <= LARGEST**2 and not are_good(values):
-                for added, before in islice(self._chunks(update.buffers), done):
-                    added -= self._on_grid(self._as_real(before))
-                raise what_is_bad(update)
-            squares += square
-            total += self._on_grid(real)
+        # A stranger's values may be anything; they are looked at below, and NumPy need not warn of them.
+        with np.errstate(over="ignore", invalid="ignore"):
+            for done, (total, values) in enumerate(self._chunks(update.buffers)):
+                real = self._as_real(values)
+                square = float(np.dot(real, real))
+                # What is that short is finite and in range, whatever the single values.
+                if not square <= LARGEST**2 and not are_good(values):
+                    for added, before in islice(self._chunks(update.buffers), done):
+                        added -= self._on_grid(self._as_real(before))
+                    raise what_is_bad(update)
+                squares += square
+                total += self._on_grid(real)
         self.count += 1
         return math.sqrt(squares)
 

@@ -44,7 +44,9 @@ def pack(study: Study, name: str, path: Path) -> None:
 
 def _entries(study: Study) -> Iterator[tuple[str, bytes]]:
     directory = study.directory
-    yield directory.ledger.name, directory.ledger.read_bytes()
+    # Why runs failed is this machine's business, and names its folders.
+    ledger = study.ledger.model_copy(update={"failures": {}})
+    yield directory.ledger.name, (ledger.model_dump_json(indent=2) + "\n").encode()
     plan = study.plan(study.ledger.experiments)
     for run in sorted(plan.runs, key=lambda run: run.id):
         folder = directory.run_dir(run.id)
@@ -59,7 +61,7 @@ def _entries(study: Study) -> Iterator[tuple[str, bytes]]:
 
 def _measured(journal: bytes) -> bytes:
     """Of the lines that are whole, those of measurements and of the run's begin and end."""
-    lines = [line for line in journal.decode(errors="replace").splitlines() if parse_event(line)]
+    lines = [line for line in journal.decode(errors="replace").split("\n") if parse_event(line)]
     events = [event for event in map(json.loads, lines) if event["event"] in _EVENTS]
     for event in events:
         if start := event.get("started_from"):

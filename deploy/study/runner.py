@@ -42,10 +42,8 @@ def run_plan(plan: Plan, ledger: Ledger, setting: Setting, console: Console) -> 
         if (seconds := seconds_of(directory.run_dir(run_id))) is not None:
             estimator.finished(costs[run_id].total, seconds)
     left = to_run(plan, complete, {run_id for run_id in complete if has_model(directory.run_dir(run_id))})
-    for run in left:
-        if run.id in complete:
-            shutil.rmtree(directory.run_dir(run.id))
-            complete.discard(run.id)
+    again = complete & {run.id for run in left}
+    complete -= again
     failures = {run_id: reason for run_id, reason in ledger.failures.items() if run_id not in complete}
     progress = StudyProgress(console, {run.id: costs[run.id] for run in left}, estimator)
     _announce(progress, left, complete, estimator, costs)
@@ -58,6 +56,8 @@ def run_plan(plan: Plan, ledger: Ledger, setting: Setting, console: Console) -> 
             if reason is None:
                 if bell.interrupts:
                     raise Interrupted(_how_to_go_on(len(complete) + done, plan))
+                if run.id in again:
+                    shutil.rmtree(directory.run_dir(run.id))
                 reason = _run(run, plan, setting, progress, bell, processes, code)
             failures.pop(run.id, None)
             if reason is not None:

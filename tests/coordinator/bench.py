@@ -124,6 +124,10 @@ class Bench:
     def count(self) -> None:
         """What has arrived while ``slow_counting`` is counted now."""
         while self._jobs:
+            self.count_one()
+
+    def count_one(self) -> None:
+        if self._jobs:
             self.perform(self._jobs.popleft()())
 
     def _work(self) -> None:

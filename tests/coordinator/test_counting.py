@@ -56,20 +56,78 @@ class TestWhileAnUpdateIsCounted:
         bench.count()
         assert bench.last(RoundCompleted).received == 4
 
-    def test_another_attempt_may_begin_and_it_does_not_count(self) -> None:
+    def test_no_other_attempt_begins_though_somebody_new_is_there(self) -> None:
         bench = counting(min_updates=4)
         bench.lose("dee")
         bench.after(DEADLINE_S)
         assert bench.federation.rounds.phase is Phase.WAITING
-        bench.update("ann")
+        for name in FOUR[:3]:
+            bench.update(name)
         bench.ready("eve")
-        assert bench.last(RoundRetried).attempt == 2
+        assert bench.all(RoundRetried) == []
         bench.count()
-        assert bench.all(UpdateAccepted) == []
+        assert len(bench.all(UpdateAccepted)) == 3
+        bench.after(1)
+        bench.count()
+        assert bench.last(RoundRetried).attempt == 2
         for name in sorted(bench.selected):
             bench.update(name)
         bench.count()
         assert bench.last(RoundCompleted).received == 4
+
+    def test_a_round_that_it_completes_is_not_begun_anew_for_somebody_new(self) -> None:
+        bench = counting(attempts=1)
+        bench.update("ann")
+        bench.update("bob")
+        bench.count()
+        bench.after(DEADLINE_S + 1)
+        assert bench.federation.rounds.phase is Phase.WAITING
+        bench.update("cid")
+        bench.ready("eve")
+        bench.count()
+        assert bench.all(RoundRetried) == []
+        assert bench.last(RoundCompleted).received == 3
+
+    def test_one_that_is_back_before_it_was_counted_is_not_asked_again(self) -> None:
+        bench = counting()
+        bench.update("ann")
+        bench.lose("ann")
+        bench.ready("ann")
+        assert bench.orders("ann") == [1]
+        bench.count()
+        assert bench.last(UpdateAccepted).participant == "ann"
+
+    def test_one_who_left_is_not_awaited_when_its_update_was_bad(self) -> None:
+        bench = counting()
+        bench.bad = {"dee"}
+        for name in FOUR:
+            bench.update(name)
+        bench.leave("dee")
+        bench.count()
+        assert bench.last(RoundCompleted).received == 3
+
+    def test_a_bad_one_is_said_to_be_of_its_sender_whoever_is_there_now(self) -> None:
+        bench = counting()
+        bench.bad = {"dee"}
+        bench.update("dee")
+        bench.lose("dee")
+        bench.count()
+        assert bench.last(UpdateRejected).participant == "dee"
+
+    def test_bad_ones_hold_the_deadline_up_only_so_often(self) -> None:
+        bench = counting()
+        bench.bad = {"cid", "dee"}
+        bench.update("ann")
+        bench.update("bob")
+        bench.update("cid")
+        bench.count()
+        for _ in range(10 * round(DEADLINE_S)):  # one of the two is always being counted
+            bench.update("dee")
+            bench.count_one()
+            bench.update("cid")
+            bench.after(1)
+            bench.count_one()
+        assert len(bench.all(RoundRetried)) > 0
 
     def test_a_bad_one_is_rejected_when_it_is_found_out_and_no_longer_waited_for(self) -> None:
         bench = counting(attempts=1)
