@@ -1,11 +1,13 @@
 """The sum of updates is exact: whatever the order, the same bits."""
 
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from coordinator.aggregation import GRID, LARGEST, MOST_UPDATES, BadValues, UpdateSum
 from protocol.errors import RunFailed
@@ -129,6 +131,19 @@ def test_what_was_added_of_a_bad_update_before_its_fault_was_seen_is_taken_back(
         each.add(good)
     clean.add(good)
     assert total.step(good, 1.0).digest() == clean.step(good, 1.0).digest()
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    "values",
+    [np.array([1e200]), np.array([0x7FA00000], "<u4").view("<f4"), np.array([0x7D00], "<u2").view("<f2")],
+    ids=["beyond what can be squared", "signalling", "signalling half"],
+)
+def test_no_value_makes_numpy_complain_on_the_console(values: NDArray[Any]) -> None:
+    spec = ParameterSpec.model_validate({"name": "x", "shape": (1,), "dtype": values.dtype.name})
+    manifest = Manifest(parameters=(spec,))
+    with pytest.raises(BadValues):
+        UpdateSum(manifest).add(Parameters(manifest, (values,)))
 
 
 @pytest.mark.parametrize("sign", [1, -1])
