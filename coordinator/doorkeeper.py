@@ -39,6 +39,7 @@ class AllowFile:
     def __init__(self, directory: Path) -> None:
         self.before: dict[str, str] = {}  # names of keys that were on it
         self._directory = directory
+        self._ignored = False  # what the file said last
         self._path = directory / ALLOWED
         self._read = self._seen = self._state()
         self.current = read_allowed(directory)
@@ -54,13 +55,16 @@ class AllowFile:
         try:
             new = read_allowed(self._directory)
         except UsageProblem as problem:
+            self._ignored = True
             return AllowListIgnored(str(problem))
         old, self.current = self.current, new
         known = {**self.before, **old.names}
         self.before = {key: name for key, name in known.items() if key not in new.names}
         added = sorted(name for key, name in new.names.items() if old.names.get(key) != name)
         removed = sorted(name for key, name in old.names.items() if new.names.get(key) != name)
-        return AllowListChanged(added, removed) if added or removed else None
+        ignored, self._ignored = self._ignored, False
+        # After nonsense also when it is as before: that it is in force again has to be said.
+        return AllowListChanged(added, removed) if added or removed or ignored else None
 
     def _state(self) -> tuple[int, ...]:
         try:

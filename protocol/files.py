@@ -67,9 +67,14 @@ def make_whole(path: Path, write: Callable[[Path], None]) -> None:
         ) from error
 
 
-def replace_whole(path: Path, data: bytes) -> None:
-    """As :func:`write_whole`, where there is a directory; raises :class:`OSError`."""
-    _replace(path, lambda temporary: _write(temporary, data))
+def replace_whole(path: Path, data: bytes, mode: int) -> None:
+    """As :func:`write_whole`, where there is a directory, with these permissions; raises :class:`OSError`."""
+
+    def write(temporary: Path) -> None:
+        _write(temporary, data)
+        temporary.chmod(mode)
+
+    _replace(path, write)
 
 
 def _replace(path: Path, write: Callable[[Path], None]) -> None:

@@ -22,6 +22,10 @@ from tests.coordinator.processes import DaemonProcess, JournalLine, Participant,
 NAMES = ["ann", "bob", "cid", "dee"]
 Context = zmq.Context[zmq.Socket[bytes]]
 PATIENCE_S = 60.0
+OTHERS = (
+    "{path}: group or others may change this list (mode 0666); look whether it is as it should be, then "
+    "chmod go-w {path}"
+)
 
 
 @pytest.fixture
@@ -233,9 +237,26 @@ class TestRevoking:
         assert [line["received"] for line in locked.finish(participants[:2])] == [2, 2, 2]
         assert len([line for line in locked.daemon.journal() if line["event"] == "allow_list_ignored"]) == 1
 
-    def test_the_allow_list_can_be_gone(self, locked: Locked) -> None:
+    def test_the_allow_list_can_be_gone_and_that_it_is_back_is_said(self, locked: Locked) -> None:
+        good = (locked.keys / "allowed").read_text()
         (locked.keys / "allowed").unlink()
         assert "not there" in locked.daemon.await_line("allow_list_ignored")["reason"]
+        locked.edit(good)
+        back = locked.daemon.await_line("allow_list_changed")
+        assert (back["allowed"], back["revoked"]) == ([], [])
+        locked.finish(locked.all())
+
+    def test_a_pipe_in_its_place_and_a_list_that_others_may_change_are_ignored(self, locked: Locked) -> None:
+        path = locked.keys / "allowed"
+        good = path.read_text()
+        path.unlink()
+        os.mkfifo(path)
+        assert "not a file" in locked.daemon.await_line("allow_list_ignored")["reason"]
+        path.unlink()
+        path.write_text(good)
+        path.chmod(0o666)
+        ignored = locked.daemon.await_line("allow_list_ignored", reason=OTHERS.format(path=path))
+        assert ignored["level"] == "warning"
         locked.finish(locked.all())
 
     def test_who_was_revoked_while_there_was_no_coordinator_is_not_waited_for(

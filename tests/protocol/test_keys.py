@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -137,6 +138,10 @@ class TestFiles:
             key_files.read_key(tmp_path)
         with pytest.raises(UsageProblem, match="nobody could join; allow somebody"):
             key_files.read_allowed(tmp_path)
+        with pytest.raises(
+            UsageProblem, match=r"ann\.pub: not there; name the \.pub file that fedmeta"
+        ):
+            key_files.read_public(str(tmp_path / "ann.pub"))
         (tmp_path / "allowed").write_bytes(ANN.public_line.encode() + b"\xff")
         with pytest.raises(UsageProblem, match="allowed, line 2: not text"):
             key_files.read_allowed(tmp_path)
@@ -153,6 +158,42 @@ class TestFiles:
             key_files.allow(tmp_path, "bob", ANN.public)
         with pytest.raises(UsageProblem, match="this key is that of bob"):
             key_files.allow(tmp_path, "ann", BOB.public)
+
+    @pytest.mark.parametrize("mode", [0o664, 0o646, 0o666])
+    def test_a_list_that_others_may_change_is_refused(self, tmp_path: Path, mode: int) -> None:
+        (tmp_path / "allowed").write_text(ANN.public_line)
+        (tmp_path / "allowed").chmod(mode)
+        with pytest.raises(UsageProblem, match=rf"may change this list \(mode {mode:04o}\).* chmod go-w"):
+            key_files.read_allowed(tmp_path)
+
+    def test_a_list_that_we_write_is_one_that_we_read_whatever_the_umask(self, tmp_path: Path) -> None:
+        before = os.umask(0)
+        try:
+            key_files.allow(tmp_path, "ann", ANN.public)
+            (tmp_path / "allowed").chmod(0o600)
+            key_files.allow(tmp_path, "bob", BOB.public)
+        finally:
+            os.umask(before)
+        assert (tmp_path / "allowed").stat().st_mode & 0o777 == 0o600
+        assert len(key_files.read_allowed(tmp_path).names) == 2
+
+    def test_changes_at_the_same_time_are_all_made(self, tmp_path: Path) -> None:
+        pairs = [KeyPair.new(f"p{number}") for number in range(32)]
+        with ThreadPoolExecutor(8) as several:
+            list(several.map(lambda pair: key_files.allow(tmp_path, pair.name, pair.public), pairs))
+        assert len(key_files.read_allowed(tmp_path).names) == len(pairs)
+
+    def test_a_list_that_is_a_pipe_is_no_reason_to_wait(self, tmp_path: Path) -> None:
+        os.mkfifo(tmp_path / "allowed")
+        with pytest.raises(UsageProblem, match="allowed: not a file"):
+            key_files.read_allowed(tmp_path)
+
+    def test_a_secret_key_may_come_through_a_pipe(self, tmp_path: Path) -> None:
+        reading, writing = os.pipe()
+        os.write(writing, ANN.key_line.encode())
+        os.close(writing)
+        assert key_files.read_key(Path(f"/dev/fd/{reading}")) == ANN
+        os.close(reading)
 
     def test_keys_of_a_run_are_made_once_and_the_revoked_stay_so(self, tmp_path: Path) -> None:
         key_files.provide(tmp_path, ["ann", "bob"])
