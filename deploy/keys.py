@@ -61,7 +61,11 @@ def list_(directory: Path) -> None:
     allowed = key_files.read_allowed(directory) if (directory / key_files.ALLOWED).exists() else AllowList()
     rows = [(name, public, "allowed") for public, name in allowed.names.items()]
     for path in sorted(directory.glob("*.pub")):
-        name, public = key_files.read_public_file(path)
+        try:
+            name, public = key_files.read_public_file(path)
+        except UsageProblem as problem:
+            click.echo(problem, err=True)
+            continue
         if public not in allowed.names:
             rows.append(
                 (name, public, "this coordinator" if name == key_files.COORDINATOR else "not allowed")

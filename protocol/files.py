@@ -19,7 +19,9 @@ def locked(directory: Path, lock_file: str, *, what: str, taken: str) -> Iterato
         directory.mkdir(parents=True, exist_ok=True)
         lock = try_lock(directory / lock_file, 0o644)
     except OSError as error:
-        raise UsageProblem(f"{directory}: cannot use this {what}: {error.strerror}") from error
+        raise UsageProblem(
+            f"{directory}: cannot use this {what}: {error.strerror}; choose another, or make it yours"
+        ) from error
     if lock is None:
         raise UsageProblem(f"{directory}: {taken}")
     try:

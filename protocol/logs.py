@@ -55,7 +55,9 @@ class JsonLines:
             size = os.fstat(self._file).st_size
             torn = size > 0 and os.pread(self._file, 1, size - 1) != b"\n"
         except OSError as error:
-            raise RunFailed(f"{path}: cannot open the log: {error.strerror}") from error
+            raise RunFailed(
+                f"{path}: cannot open the log: {error.strerror}; name another folder, or make it yours"
+            ) from error
         if torn:
             # Whoever wrote here was killed within a line; what follows must not be part of that one.
             self._append(b"\n")

@@ -138,9 +138,7 @@ class TestFiles:
             key_files.read_key(tmp_path)
         with pytest.raises(UsageProblem, match="nobody could join; allow somebody"):
             key_files.read_allowed(tmp_path)
-        with pytest.raises(
-            UsageProblem, match=r"ann\.pub: not there; name the \.pub file that fedmeta"
-        ):
+        with pytest.raises(UsageProblem, match=r"ann\.pub: not there; name the \.pub file that fedmeta"):
             key_files.read_public(str(tmp_path / "ann.pub"))
         (tmp_path / "allowed").write_bytes(ANN.public_line.encode() + b"\xff")
         with pytest.raises(UsageProblem, match="allowed, line 2: not text"):

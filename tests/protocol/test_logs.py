@@ -96,7 +96,10 @@ def test_a_log_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
     path = tmp_path / "file" / "journal.jsonl"
     with pytest.raises(RunFailed) as caught:
         open_log(path, console=False)
-    assert str(caught.value) == f"{path}: cannot open the log: Not a directory"
+    assert (
+        str(caught.value)
+        == f"{path}: cannot open the log: Not a directory; name another folder, or make it yours"
+    )
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full on this system")

@@ -54,6 +54,14 @@ def last_line(process: Process) -> str:
     return process.stderr.splitlines()[-1]
 
 
+def test_a_file_that_is_no_key_does_not_hide_the_others(processes: Processes, keys: Keys) -> None:
+    (keys.folder / "junk.pub").write_text("no key")
+    process = processes.fedmeta("keys", "list", "--keys", keys.folder)
+    assert process.wait() == 0
+    assert len(process.stdout.splitlines()) == 3
+    assert "junk.pub: no public key" in process.stderr
+
+
 def test_a_revoked_participant_ends_with_the_reason_and_the_other_goes_on(
     processes: Processes, keys: Keys, coordinator: Coordinator
 ) -> None:
