@@ -112,7 +112,9 @@ class _Locks:
 def _check_bind(settings: Settings) -> None:
     loopback = parse_address(settings.bind, for_bind=True).loopback
     if settings.keys is not None and settings.insecure:
-        raise UsageProblem("--keys lets in whom you allow and --insecure anybody: leave one of them out")
+        raise UsageProblem(
+            "--keys (or FEDMETA_KEYS) lets in whom you allow and --insecure anybody: leave one of them out"
+        )
     if settings.keys is None and not settings.insecure and not loopback:
         raise UsageProblem(
             f"{settings.bind}: others can reach this address, so it needs --keys DIR (fedmeta keys new "
