@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, cast
 
 import asyncssh
 from pydantic import TypeAdapter
@@ -75,6 +75,8 @@ class Connection:
                 "ssh", f"no answer within {timeout_s:.0f} s", "see what keeps it busy, try again"
             )
             raise busy.at(self.name) from error
+        except (asyncssh.Error, OSError) as error:
+            raise unforeseen(error, self.name) from error
         except ValueError as error:  # no JSON, or not what was asked for
             text = f"an answer that cannot be read ({type(error).__name__})"
             raise HostProblem("python", text, "see what its login scripts print", self.name) from error
@@ -133,6 +135,9 @@ async def connected(name: str, host: Host, federation: str, connect_s: float) ->
         connection = await _connect(name, host, connect_s)
     except HostProblem as problem:
         raise problem.at(name) from problem
+    except (asyncssh.Error, OSError, ValueError) as error:
+        # Nobody has foreseen it, and one host's odd set-up is no reason to leave the others alone.
+        raise unforeseen(error, name) from error
     async with connection:
         yield Connection(name, SshShell(connection, host.interpreter), host.interpreter, folder)
 
@@ -256,13 +261,21 @@ def explained(error: Exception, address: str, user: str | None, port: int | None
 
 
 def _host_key(address: str, port: int | None, ssh: str) -> HostProblem:
-    shown = f"[{address}]:{port}" if port not in (None, 22) else address
-    if _is_known(address, port):
-        return HostProblem(
-            "ssh",
-            f"{address} has another host key than known_hosts says: installed anew, or somebody in between",
-            f"find out; if it was: ssh-keygen -R {shlex.quote(shown)}, then {ssh}",
-        )
+    # As ~/.ssh/config has it: HostName, Port, HostKeyAlias and UserKnownHostsFile. Keys are not looked for.
+    config = asyncssh.SSHClientConnectionOptions(host=address, port=port or (), config=(), client_keys=None)
+    shown = config.host_key_alias or config.host
+    entry = shown if config.port == asyncssh.DEFAULT_PORT else f"[{shown}]:{config.port}"
+    usual = str(Path("~/.ssh/known_hosts").expanduser())
+    # Only a caller of asyncssh could give it the other things that its type allows.
+    for file in cast(list[str], config.known_hosts or [usual]):
+        if Path(file).is_file() and _names(file, shown, config.port):
+            where = f" -f {shlex.quote(file)}" if file != usual else ""
+            return HostProblem(
+                "ssh",
+                f"{address} has another host key than known_hosts says: installed anew, or somebody in "
+                "between",
+                f"find out; if it was: ssh-keygen -R {shlex.quote(entry)}{where}, then {ssh}",
+            )
     return HostProblem(
         "ssh",
         f"the host key of {address} is not known yet",
@@ -270,12 +283,20 @@ def _host_key(address: str, port: int | None, ssh: str) -> HostProblem:
     )
 
 
-def _is_known(address: str, port: int | None) -> bool:
-    path = Path("~/.ssh/known_hosts").expanduser()
-    if not path.is_file():
-        return False
-    keys, *_ = asyncssh.match_known_hosts(str(path), address, address, port or None)
-    return bool(keys)
+def _names(known_hosts: str, host: str, port: int) -> bool:
+    # The second name would have to be a numeric address; one that is given as the host counts as such.
+    found = asyncssh.match_known_hosts(known_hosts, host, "", port if port != asyncssh.DEFAULT_PORT else None)
+    return any(found)
+
+
+def unforeseen(error: Exception, host: str = "") -> HostProblem:
+    """For an error that says neither what is wrong with the host nor whose fault it is."""
+    return HostProblem(
+        "ssh",
+        f"{type(error).__name__}: {_reason(error)}",
+        "see whether ssh itself gets there, and what it says",
+        host,
+    )
 
 
 def _reason(error: Exception) -> str:
