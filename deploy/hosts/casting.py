@@ -120,31 +120,37 @@ def host_and_port(address: str) -> tuple[str, int]:
 
 @dataclass(frozen=True)
 class Admission:
-    """The allow-list to write, the list of keys that it has ever been given, and who was taken off it."""
+    """The allow-list to write, whom it has ever named; who was put out and stays so, who has a new key."""
 
     allowed: str
     offered: str
     revoked: tuple[str, ...]
+    replaced: tuple[str, ...]
 
 
 def admit(allowed: str, offered: str, public: dict[str, str]) -> Admission:
-    """Add keys to an allow-list. A key that it was given once and that is not there any more was revoked by
-    somebody, and stays so. A participant's new key takes the place of its old one.
+    """Add keys to an allow-list. A name that it once had and has no more was put out by somebody, and stays
+    so whatever key its host shows. A participant's new key takes the place of its old one.
 
     Raises :class:`protocol.errors.UsageProblem` for a list that cannot be read.
     """
     known = parse_allowed(allowed, "allowed").names
-    given = {line for line in offered.splitlines() if line}
-    revoked, lines = [], allowed.splitlines()
+    # A line was a name and its key once; the name alone tells who was put out from who has another key.
+    ever = {line.split()[0] for line in offered.splitlines() if line.strip()}
+    revoked, replaced, lines = [], [], allowed.splitlines()
     for name, key in public.items():
-        line = f"{name} {key}"
         if key in known:
             continue
-        if line in given:
+        if name in known.values():
+            replaced.append(name)
+        elif name in ever:
             revoked.append(name)
             continue
         lines = [other for other in lines if other.split()[:1] != [name]]
-        lines.append(line)
-        given.add(line)
-    text = "".join(f"{line}\n" for line in lines)
-    return Admission(text, "".join(f"{line}\n" for line in sorted(given)), tuple(revoked))
+        lines.append(f"{name} {key}")
+    return Admission(
+        "".join(f"{line}\n" for line in lines),
+        "".join(f"{name}\n" for name in sorted(ever | set(public))),
+        tuple(revoked),
+        tuple(replaced),
+    )

@@ -58,14 +58,14 @@ class Connection:
     """A host that was reached. ``folder``: the federation's folder there."""
 
     def __init__(self, name: str, shell: Shell, interpreter: str, folder: str) -> None:
-        self.name = name
-        self._shell, self._interpreter, self._folder = shell, interpreter, folder
+        self.name, self.folder = name, folder
+        self._shell, self._interpreter = shell, interpreter
 
     async def ask(self, kind: type[T], do: str, *, timeout_s: float = ANSWER_S, **arguments: Any) -> T:
         """Have the agent do something; its answer as ``kind``. Raises :class:`HostProblem`."""
         try:
             finished = await self._shell.run(
-                program(json.dumps({"do": do, "dir": self._folder, **arguments})), timeout_s
+                program(json.dumps({"do": do, "dir": self.folder, **arguments})), timeout_s
             )
             return TypeAdapter[T](kind).validate_python(self._answer_of(finished))
         except HostProblem as problem:

@@ -16,7 +16,7 @@ from deploy.hosts.casting import (
 )
 from deploy.hosts.fleet import Fleet, at_all
 from deploy.hosts.on_host.files import COORDINATOR
-from deploy.hosts.remote import Connection
+from deploy.hosts.remote import Connection, remote_path
 from protocol.errors import RunFailed, UsageProblem
 from protocol.scenario import Scenario, dump_scenario
 
@@ -97,8 +97,14 @@ async def _hand_out_keys(fleet: Fleet, parts: Sequence[Part], say: Say) -> None:
     if admission.allowed != there[files[0]]:
         await fleet.coordinator.ask(type(None), "put", files={files[0]: admission.allowed})
     await fleet.coordinator.ask(type(None), "put", files={files[1]: admission.offered})
+    for name in admission.replaced:
+        say(f"{home}: {name} has a new key, which takes the place of its old one")
+    folder = remote_path(f"{fleet.coordinator.folder}/keys")
     for name in admission.revoked:
-        say(f"{home}: the key of {name} was revoked, and stays so (fedmeta keys allow lets it in again)")
+        say(
+            f"{home}: {name} was revoked, and stays so; to let it in again, there: "
+            f"fedmeta keys allow {name} {public[name]} --keys {folder}"
+        )
     line = f"{COORDINATOR} {coordinator}\n"
     await fleet.on_all(lambda _, host: host.ask(type(None), "put", files={"keys/coordinator.pub": line}))
 

@@ -81,17 +81,32 @@ def scenario(participants: int) -> Scenario:
     return Scenario.model_validate({"federation": counts, "attack": {"participants": 1}})
 
 
-def test_keys_are_let_in_once_and_a_revoked_one_stays_out_until_it_is_another() -> None:
+def test_keys_are_let_in_once_and_who_was_put_out_stays_out_whatever_key_it_shows() -> None:
     ann, bob = (KeyPair.new(name).public for name in ("ann", "bob"))
     first = admit("", "", {"ann": ann, "bob": bob})
     assert first.allowed == f"ann {ann}\nbob {bob}\n"
     again = admit(first.allowed, first.offered, {"ann": ann, "bob": bob})
     assert (again.allowed, again.revoked) == (first.allowed, ())
     by_hand = f"# bob is out\nann {ann}\n"
-    after = admit(by_hand, first.offered, {"ann": ann, "bob": bob})
-    assert (after.allowed, after.revoked) == (by_hand, ("bob",))
-    new = KeyPair.new("ann").public
-    assert admit(by_hand, first.offered, {"ann": new}).allowed == f"# bob is out\nann {new}\n"
+    for key in (bob, KeyPair.new("bob").public):
+        after = admit(by_hand, first.offered, {"ann": ann, "bob": key})
+        assert (after.allowed, after.revoked) == (by_hand, ("bob",))
+    allowed_again = f"{by_hand}bob {bob}\n"
+    assert admit(allowed_again, after.offered, {"ann": ann, "bob": bob}).revoked == ()
+
+
+def test_a_new_key_takes_the_place_of_the_old_one_and_so_does_the_old_one_when_it_comes_back() -> None:
+    old, new = KeyPair.new("ann").public, KeyPair.new("ann").public
+    first = admit("# ours\n", "", {"ann": old})
+    second = admit(first.allowed, first.offered, {"ann": new})
+    assert (second.allowed, second.replaced) == (f"# ours\nann {new}\n", ("ann",))
+    back = admit(second.allowed, second.offered, {"ann": old})
+    assert (back.allowed, back.replaced, back.revoked) == (first.allowed, ("ann",), ())
+
+
+def test_who_was_offered_with_a_key_by_an_older_version_and_put_out_stays_out() -> None:
+    old, new = KeyPair.new("ann").public, KeyPair.new("ann").public
+    assert admit("", f"ann {old}\n", {"ann": new}).revoked == ("ann",)
 
 
 def test_an_allow_list_that_is_nonsense_is_not_overwritten() -> None:

@@ -6,7 +6,8 @@ from typing import Any
 from deploy.hosts.answers import Seen, Stopped
 from deploy.hosts.casting import cast
 from deploy.hosts.fleet import Fleet
-from deploy.hosts.up import _end_strays
+from deploy.hosts.up import _end_strays, _hand_out_keys
+from protocol.keys import KeyPair
 from tests.deploy.hosts.two_hosts import HOSTS
 
 
@@ -41,3 +42,48 @@ def test_what_an_edited_hosts_file_has_elsewhere_by_now_is_ended_where_it_was() 
     asyncio.run(_end_strays(fleet, cast(HOSTS), said.append))
     assert (alpha.stopped, beta.stopped) == ([], ["coordinator", "auditor"])
     assert said == ["beta: ended coordinator, auditor, which the hosts file does not have there any more"]
+
+
+class KeyedHost:
+    """Has keys, and files that are written and read."""
+
+    folder = "~/state/lab"
+
+    def __init__(self, **public: str) -> None:
+        self.public = public
+        self.files: dict[str, str] = {}
+
+    async def ask(self, _kind: object, do: str, **arguments: Any) -> Any:
+        if do == "make_keys":
+            return {name: self.public[name] for name in arguments["names"]}
+        if do == "read":
+            return {name: self.files.get(name) for name in arguments["files"]}
+        assert do == "put"
+        self.files.update(arguments["files"])
+        return None
+
+
+def test_a_replaced_key_is_said_and_who_was_revoked_stays_out_with_the_command_that_lets_it_in() -> None:
+    coordinator, one, old, new = (KeyPair.new("x").public for _ in range(4))
+    alpha, beta = (
+        KeyedHost(**{"coordinator": coordinator, "participant-1": one}),
+        KeyedHost(**{"participant-2": old}),
+    )
+    fleet = Fleet(HOSTS, connections={"alpha": alpha, "beta": beta})  # type: ignore[dict-item]
+
+    def hand_out() -> list[str]:
+        said: list[str] = []
+        asyncio.run(_hand_out_keys(fleet, cast(HOSTS), said.append))
+        return said
+
+    assert hand_out() == []
+    beta.public["participant-2"] = new
+    assert hand_out() == ["alpha: participant-2 has a new key, which takes the place of its old one"]
+    alpha.files["keys/allowed"] = f"participant-1 {one}\n"  # keys revoke participant-2
+    for key in (old, new):
+        beta.public["participant-2"] = key
+        assert hand_out() == [
+            "alpha: participant-2 was revoked, and stays so; to let it in again, there: "
+            f'fedmeta keys allow participant-2 {key} --keys "$HOME"/state/lab/keys'
+        ]
+        assert alpha.files["keys/allowed"] == f"participant-1 {one}\n"
