@@ -12,8 +12,8 @@ class _Answer(BaseModel):
 
 
 class Probe(_Answer):
-    """``time``: the host's clock, in seconds since 1970. ``folder``: the federation's on it. ``scenario``: of
-    the run that is there, as TOML."""
+    """``time``: the host's clock, in seconds since 1970. ``folder``: the federation's on it. ``commands``:
+    arguments by who runs. ``scenario``: of the run that is there, as TOML."""
 
     python: str
     executable: str
@@ -25,6 +25,7 @@ class Probe(_Answer):
     open_keys: tuple[str, ...]
     ends_at_logout: bool
     running: tuple[str, ...]
+    commands: dict[str, tuple[str, ...]] = {}
     scenario: str | None
     status: RunStatus
 
@@ -43,7 +44,8 @@ class Reach(_Answer):
 
 
 class ProcessState(_Answer):
-    """``since``: when it was started, in seconds since 1970 by the host's clock."""
+    """``since``: when it was started, in seconds since 1970 by the host's clock. ``arguments``: after
+    ``fedmeta``; empty where an older version has started it."""
 
     name: str
     pid: int
@@ -51,6 +53,7 @@ class ProcessState(_Answer):
     alive: bool
     errors: str
     last_words: str
+    arguments: tuple[str, ...] = ()
 
 
 class Progress(_Answer):

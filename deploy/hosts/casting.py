@@ -1,7 +1,8 @@
 """Who takes part on which host, and the command lines that start them there. Pure."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from deploy.hosts.hosts_file import BIND, Host, HostsFile
 from deploy.hosts.on_host.files import COORDINATOR
@@ -109,6 +110,34 @@ def participant_command(part: Part, host: Host, coordinator: str) -> Command:
         ],
         f"{folder}.stderr",
     )
+
+
+def commands_on(host: str, hosts: HostsFile, parts: Iterable[Part], scenario_file: str) -> list[Command]:
+    """What is to run there."""
+    commands = [
+        participant_command(part, hosts.hosts[host], hosts.coordinator.address) for part in on(host, parts)
+    ]
+    at_home = host == hosts.coordinator.host
+    return [coordinator_command(hosts, scenario_file), *commands] if at_home else commands
+
+
+def options_of(arguments: Iterable[str]) -> dict[str, str]:
+    """Of a command line from here, where each option has a value."""
+    return {option: value for option, value in pairwise(arguments) if option.startswith("--")}
+
+
+def difference(wanted: Iterable[str], runs: Sequence[str]) -> str | None:
+    """How a process was started otherwise than it is wanted now; None: it was not, or nobody knows. Which
+    scenario it is does not matter here: that is the run's."""
+    want, have = options_of(wanted), options_of(runs)
+    other = [option for option in {**want, **have} if want.get(option) != have.get(option)]
+    if not runs or not other:
+        return None
+    told = [
+        ", ".join(f"{option} {given[option]}" if option in given else f"no {option}" for option in other)
+        for given in (have, want)
+    ]
+    return f"runs with {told[0]}, and the hosts file wants {told[1]}"
 
 
 def host_and_port(address: str) -> tuple[str, int]:

@@ -8,7 +8,7 @@ from typing import Literal
 
 from coordinator.run_dir import first_difference
 from deploy.hosts.answers import Fit, Probe
-from deploy.hosts.casting import Part, cast, host_and_port, on
+from deploy.hosts.casting import Part, cast, commands_on, difference, host_and_port, on, options_of
 from deploy.hosts.fleet import Fleet, at_all
 from deploy.hosts.hosts_file import HostsFile
 from deploy.hosts.on_host.files import COORDINATOR
@@ -19,6 +19,7 @@ from protocol.scenario import Scenario, dump_scenario, parse_scenario
 OLDEST_PYTHON = (3, 11)
 CLOCK_S = 5.0
 LITTLE_SPACE = 2**30
+DOWN_FIRST = "end it first: deploy down, then deploy up"
 FIT_S = 600.0  # the first look at a data set draws or reads all of it
 
 Verdict = Literal["ok", "warning", "wrong"]
@@ -75,6 +76,10 @@ async def _look_at(
         probe = await host.ask(Probe, "probe", bind=bind, keys=keys)
         off_s = probe.time - (asked + time.time()) / 2
         findings = [reached, *judge(probe, off_s, hosts if coordinates else None)]
+        for called, wanted, _ in commands_on(name, hosts, parts, ""):
+            other = difference(wanted, probe.commands.get(called, ()))
+            if other is not None:
+                findings.append(Finding("process", "wrong", f"{called} {other}", DOWN_FIRST))
         if fresh and probe.running:
             running = f"a run goes on here: {', '.join(probe.running)}"
             findings.append(Finding("run", "wrong", running, "end it first: deploy down"))
@@ -155,7 +160,8 @@ def _space(probe: Probe) -> Finding:
 def _port(probe: Probe, hosts: HostsFile) -> Finding:
     bind = hosts.coordinator.bind
     if COORDINATOR in probe.running:
-        return Finding("port", "ok", f"{bind}: this federation's coordinator runs")
+        listens = options_of(probe.commands.get(COORDINATOR, ())).get("--bind", bind)
+        return Finding("port", "ok", f"{listens}: this federation's coordinator runs")
     if probe.port_problem is None:
         return Finding("port", "ok", f"{bind} is free")
     return Finding(

@@ -1,19 +1,23 @@
 """Bringing what all hosts have written into one run directory, which inspect and report read."""
 
 import io
+import json
 import tarfile
+from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
 
 from deploy.hosts.answers import Seen
-from deploy.hosts.casting import cast, on
+from deploy.hosts.casting import Part, cast, on
 from deploy.hosts.fleet import Fleet
+from deploy.plan import AUDITOR
 from deploy.roles import write_roles
 from protocol.errors import RunFailed, UsageProblem
 from protocol.files import write_whole
 
 PACK_S = 600.0
 RUNS = Path("runs")
+ROLES = ("benign", "malicious", AUDITOR)
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,7 @@ async def fetch_logs(fleet: Fleet, run_dir: Path | None, *, checkpoints: bool) -
     count = 0
     for name, data in packed.items():
         count += unpack(data, target, {part.name for part in on(name, parts)}, run=name == home)
-    write_roles(target, {part.name: part.role for part in parts})
+    write_roles(target, {part.name: _role_of(target, part) for part in parts})
     return Fetched(target, count)
 
 
@@ -77,6 +81,22 @@ def _place(name: str, names: set[str], run: bool) -> Path | None:
             return Path("checkpoints", file)
         case _:
             return None
+
+
+def _role_of(target: Path, part: Part) -> str:
+    """By its own log, where it has one: the hosts file may have been edited since."""
+    log = target / "participants" / f"{part.name}.jsonl"
+    if log.exists():
+        with log.open("rb") as lines:
+            for line in deque(lines, maxlen=2):  # the last one may be torn
+                try:
+                    said = json.loads(line)
+                except ValueError:
+                    continue
+                if isinstance(said, dict) and said.get("role") in ROLES:
+                    role: str = said["role"]
+                    return role
+    return part.role
 
 
 def _check_same_run(target: Path, run: str) -> None:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from deploy.hosts.answers import Progress, Seen
-from deploy.hosts.casting import cast
+from deploy.hosts.casting import cast, commands_on, difference, options_of
 from deploy.hosts.fleet import Fleet
 from deploy.hosts.hosts_file import HostsFile
 from deploy.hosts.on_host.files import COORDINATOR
@@ -12,7 +12,8 @@ from deploy.hosts.up import said_last
 
 @dataclass(frozen=True)
 class Row:
-    """``state``: running, joined, ended, stopped or unreachable. ``note``: last words, or what is wrong."""
+    """``role``: of what was started; where nothing was, of what the hosts file wants. ``state``: running,
+    joined, ended, stopped or unreachable. ``note``: last words, or what is wrong."""
 
     host: str
     name: str
@@ -48,13 +49,21 @@ def merged(hosts: HostsFile, seen: dict[str, Seen], lost: dict[str, str]) -> Sta
     more is shown as well."""
     home = hosts.coordinator.host
     progress = seen[home].progress if home in seen else None
+    parts = cast(hosts)
     wanted = {(home, COORDINATOR): COORDINATOR}
-    wanted |= {(part.host, part.name): part.role for part in cast(hosts)}
+    wanted |= {(part.host, part.name): part.role for part in parts}
+    commands = {
+        (host, name): arguments
+        for host in hosts.hosts
+        for name, arguments, _ in commands_on(host, hosts, parts, "")
+    }
     started = {(host, process.name): process for host, one in seen.items() for process in one.processes}
     places = [*wanted, *sorted(set(started) - set(wanted))]
     rows = []
     for host, name in sorted(places, key=lambda place: list(hosts.hosts).index(place[0])):
         role, process = wanted.get((host, name), "not in the hosts file"), started.get((host, name))
+        if process is not None and (host, name) in wanted:
+            role = options_of(process.arguments).get("--role", role)
         if host in lost:
             rows.append(Row(host, name, role, "unreachable", None, lost[host]))
         elif process is None:
@@ -64,7 +73,9 @@ def merged(hosts: HostsFile, seen: dict[str, Seen], lost: dict[str, str]) -> Sta
             rows.append(Row(host, name, role, "ended", process.pid, note))
         else:
             joined = progress is not None and name in progress.ready
-            rows.append(Row(host, name, role, "joined" if joined else "running", process.pid))
+            other = difference(commands.get((host, name), process.arguments), process.arguments)
+            note = f"{other}; deploy down first, then deploy up" if other else ""
+            rows.append(Row(host, name, role, "joined" if joined else "running", process.pid, note))
     return Status(tuple(rows), progress, tuple(lost))
 
 

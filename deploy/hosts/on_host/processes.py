@@ -45,13 +45,12 @@ def start(home: Path, commands: list[list[Any]]) -> list[str]:
             if name in alive:
                 continue
             resume = ["--resume"] if name == COORDINATOR and holds_run(home) else []
-            expanded = [str(Path(a).expanduser()) if a.startswith("~/") else a for a in arguments]
-            _spawn(home, name, [*expanded, *resume], home / errors)
+            _spawn(home, name, arguments, resume, home / errors)
             begun.append(name)
     return begun
 
 
-def _spawn(home: Path, name: str, arguments: list[str], errors: Path) -> None:
+def _spawn(home: Path, name: str, arguments: list[str], resume: list[str], errors: Path) -> None:
     """Start one, in a session of its own, which the end of the connection does not concern. It writes down
     who it is before it becomes fedmeta, so that no end of ours leaves a process that nobody knows."""
     errors.parent.mkdir(parents=True, exist_ok=True)
@@ -68,12 +67,14 @@ def _spawn(home: Path, name: str, arguments: list[str], errors: Path) -> None:
                 "pid": os.getpid(),
                 "began": began(os.getpid()),
                 "since": time.time(),
+                "arguments": arguments,  # as asked for, to be compared with what is asked for later
                 "errors": str(errors),
                 "errors_from": size_of(errors),
                 "journal_from": size_of(journal_of(home)) if name == COORDINATOR else None,
             }
             write_text(record_of(home, name), json.dumps(record))
-            os.execv(sys.executable, [sys.executable, "-P", "-m", "deploy", *arguments])
+            expanded = [str(Path(a).expanduser()) if a.startswith("~/") else a for a in arguments]
+            os.execv(sys.executable, [sys.executable, "-P", "-m", "deploy", *expanded, *resume])
         except OSError as error:
             os.write(telling, str(error).encode())
         finally:

@@ -1,13 +1,15 @@
 """What a host's answers mean for whoever wants to run there."""
 
+import asyncio
 from importlib.metadata import version
 from typing import Any
 
 import asyncssh
 import pytest
 
-from deploy.hosts.answers import Probe
-from deploy.hosts.check import Finding, judge
+from deploy.hosts.answers import Fit, Probe
+from deploy.hosts.check import Finding, check_hosts, judge
+from deploy.hosts.fleet import Fleet
 from deploy.hosts.hosts_file import parse_hosts
 from deploy.hosts.remote import explained, remote_path
 
@@ -18,14 +20,16 @@ HOSTS = parse_hosts(
 )
 
 
+WELL: dict[str, Any] = {
+    "python": "3.12.1", "executable": "/opt/python", "fedmeta": version("fedmeta"), "time": 0.0,
+    "folder": "/home/fed/lab", "free_bytes": 2**40, "port_problem": None, "open_keys": (),
+    "ends_at_logout": False, "running": (), "scenario": None, "status": "absent",
+}  # fmt: skip
+
+
 def findings(clock_off_s: float = 0.0, **changed: Any) -> dict[str, Finding]:
-    well: dict[str, Any] = {
-        "python": "3.12.1", "executable": "/opt/python", "fedmeta": version("fedmeta"), "time": 0.0,
-        "folder": "/home/fed/lab", "free_bytes": 2**40, "port_problem": None, "open_keys": (),
-        "ends_at_logout": False, "running": (), "scenario": None, "status": "absent",
-    }  # fmt: skip
     return {
-        found.item: found for found in judge(Probe.model_validate({**well, **changed}), clock_off_s, HOSTS)
+        found.item: found for found in judge(Probe.model_validate({**WELL, **changed}), clock_off_s, HOSTS)
     }
 
 
@@ -63,6 +67,30 @@ def test_a_wrong_clock_and_little_space_are_warnings() -> None:
 
 def test_a_port_of_our_own_coordinator_is_no_problem() -> None:
     assert findings(running=("coordinator",))["port"].verdict == "ok"
+
+
+class PlayedHost:
+    """Its answers by what is asked."""
+
+    def __init__(self, **answers: Any) -> None:
+        self.answers = answers
+
+    async def ask(self, _kind: object, do: str, **_: Any) -> Any:
+        return self.answers[do]
+
+
+def test_what_runs_otherwise_than_the_hosts_file_wants_it_has_to_be_ended_before_up_does_anything() -> None:
+    probe = Probe.model_validate(
+        {**WELL, "running": ["coordinator"], "commands": {"coordinator": ["--bind", "tcp://10.0.0.1:6100"]}}
+    )
+    alpha = PlayedHost(probe=probe, fit=Fit(problems={}, gpus=()))
+    fleet = Fleet(HOSTS, connections={"alpha": alpha})  # type: ignore[dict-item]
+    report = asyncio.run(check_hosts(fleet, None))[0]
+    assert [(finding.item, finding.remedy) for finding in report.wrong] == [
+        ("process", "end it first: deploy down, then deploy up")
+    ]
+    assert "coordinator runs with --bind tcp://10.0.0.1:6100" in report.wrong[0].text
+    assert next(f for f in report.findings if f.item == "port").text.startswith("tcp://10.0.0.1:6100: this")
 
 
 @pytest.mark.parametrize(

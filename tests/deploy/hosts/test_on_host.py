@@ -55,6 +55,7 @@ def test_a_process_that_could_not_go_on_leaves_its_last_words(tmp_path: Path) ->
     seen = ask(tmp_path, "watch", names=["ann"], ready=None, seconds=60)
     assert [(p["name"], p["alive"]) for p in seen["processes"]] == [("ann", False)]
     assert "baker" in seen["processes"][0]["last_words"]
+    assert seen["processes"][0]["arguments"] == command[1]
     assert ask(tmp_path, "stop", names=None) == {"ended": [], "killed": []}
     assert ask(tmp_path, "look")["processes"] == []
 

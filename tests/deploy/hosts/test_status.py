@@ -1,14 +1,19 @@
 """What the hosts answer, merged into one picture."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from deploy.hosts.answers import Progress, Seen
+from deploy.hosts.casting import cast, participant_command
 from deploy.hosts.status import Status, merged, progress_line
 from tests.deploy.hosts.two_hosts import HOSTS
 
 
-def process(name: str, *, alive: bool = True, said: str = "") -> dict[str, Any]:
-    return {"name": name, "pid": 7, "since": 0.0, "alive": alive, "errors": "/x", "last_words": said}
+def process(
+    name: str, *, alive: bool = True, said: str = "", arguments: Sequence[str] = ()
+) -> dict[str, Any]:
+    about = {"pid": 7, "since": 0.0, "errors": "/x", "arguments": tuple(arguments)}
+    return {"name": name, "alive": alive, "last_words": said, **about}
 
 
 def seen(*processes: dict[str, Any], **progress: Any) -> Seen:
@@ -51,6 +56,28 @@ def test_what_died_says_why_what_was_never_started_and_what_nobody_wants_are_tol
     notes = {row.name: (row.role, row.note) for row in status.rows}
     assert notes["participant-2"] == ("benign", "no images in /data")
     assert notes["participant-7"] == ("not in the hosts file", "")
+
+
+def test_what_runs_is_shown_as_it_was_started_and_where_the_hosts_file_says_otherwise() -> None:
+    other = participant_command(cast(HOSTS)[0], HOSTS.hosts["alpha"], "tcp://10.0.0.1:5555")[1]
+    other = [{"benign": "malicious"}.get(word, word) for word in other]
+    same = participant_command(cast(HOSTS)[1], HOSTS.hosts["beta"], "tcp://10.0.0.1:5555")[1]
+    elsewhere = ["coordinator", "start", "tiny.toml", "--bind", "tcp://10.0.0.1:6100"]
+    elsewhere += ["--run-dir", "run", "--keys", "keys"]
+    answers = {
+        "alpha": seen(process("coordinator", arguments=elsewhere), process("participant-1", arguments=other)),
+        "beta": seen(process("participant-2", arguments=same)),
+    }
+    rows = {row.name: row for row in merged(HOSTS, answers, {}).rows}
+    remedy = "; deploy down first, then deploy up"
+    assert (rows["participant-1"].role, rows["participant-1"].note) == (
+        "malicious",
+        f"runs with --role malicious, and the hosts file wants --role benign{remedy}",
+    )
+    assert rows["coordinator"].note == (
+        "runs with --bind tcp://10.0.0.1:6100, and the hosts file wants --bind tcp://10.0.0.1:5555" + remedy
+    )
+    assert (rows["participant-2"].role, rows["participant-2"].note) == ("benign", "")
 
 
 def test_a_host_that_cannot_be_reached_is_not_taken_for_stopped() -> None:
