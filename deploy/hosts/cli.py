@@ -125,18 +125,28 @@ def status(hosts: Path, as_json: bool, timeout: float) -> None:
         from coordinator.reading.tables import open_console
         from deploy.hosts.status import progress_line, status_of
         from deploy.hosts.tables import NO_LIMIT, status_table
+        from deploy.hosts.used import remedy
 
         found = await status_of(fleet)
         if as_json:
             rows = [asdict(row) for row in found.rows]
             progress = found.progress.model_dump() if found.progress else None
-            document = {"processes": rows, "progress": progress, "unreachable": found.lost}
+            forgotten = [place.model_dump() for place in found.forgotten]
+            document = {
+                "processes": rows,
+                "progress": progress,
+                "unreachable": found.lost,
+                "forgotten": forgotten,
+            }
             click.echo(json.dumps(document, indent=2))
         else:
             console = open_console(NO_LIMIT)
             console.print(status_table(found))
             line = progress_line(found)
             console.print(f"\n{line}", markup=False, highlight=False, soft_wrap=True)
+            if found.forgotten:
+                line = remedy(fleet, found.forgotten)
+                console.print(f"\n{line}", markup=False, highlight=False, soft_wrap=True)
         if not found.is_well:
             missing = [row.name for row in found.rows if row.state in ("ended", "stopped")]
             unreachable = [f"{name} cannot be reached" for name in found.lost]
@@ -176,13 +186,15 @@ def logs(hosts: Path, run_dir: Path | None, checkpoints: bool, timeout: float) -
 @HOSTS
 @TIMEOUT
 def down(hosts: Path, timeout: float) -> None:
-    """End all processes, the coordinator with a checkpoint. Exits with 3 if a host could not be reached."""
+    """End all processes, the coordinator with a checkpoint. Exits with 3 if something may be left."""
     described = load_hosts(hosts)
 
     async def ended(fleet: "Fleet") -> None:
         from deploy.hosts.down import down as end
+        from deploy.hosts.used import forget, remedy
 
-        for host in await end(fleet):
+        answers = await end(fleet)
+        for host in answers:
             if host.host not in fleet.lost:
                 ended = f"ended {', '.join(host.ended)}" if host.ended else ""
                 killed = (
@@ -190,7 +202,10 @@ def down(hosts: Path, timeout: float) -> None:
                 )
                 what = "; ".join(part for part in (ended, killed) if part) or "nothing was running"
                 click.echo(f"{host.host}: {what}")
+        left = await forget(fleet, [host.host for host in answers if host.host not in fleet.lost])
         _report_lost(fleet, "what runs there goes on: deploy down again when it is back")
+        if left:
+            raise RunFailed(remedy(fleet, left))
 
     _over(described, timeout, ended)
 
@@ -219,7 +234,11 @@ def _show_check(reports: "Sequence[HostReport]", *, everything: bool) -> None:
         if everything or any(finding.verdict != "ok" for finding in report.findings):
             console.print(report_table(report))
             console.print()
-    wrong = [f"{r.host} ({', '.join(finding.item for finding in r.wrong)})" for r in reports if r.wrong]
+    wrong = [
+        f"{r.host} ({', '.join(dict.fromkeys(finding.item for finding in r.wrong))})"
+        for r in reports
+        if r.wrong
+    ]
     if wrong:
         raise UsageProblem(f"{len(wrong)} of {len(reports)} hosts cannot take part yet: {', '.join(wrong)}")
 

@@ -1,6 +1,6 @@
 """What runs where, and how far the run is."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from deploy.hosts.answers import Progress, Seen
 from deploy.hosts.casting import cast, commands_on, difference, options_of
@@ -8,6 +8,7 @@ from deploy.hosts.fleet import Fleet
 from deploy.hosts.hosts_file import HostsFile
 from deploy.hosts.on_host.files import COORDINATOR
 from deploy.hosts.up import said_last
+from deploy.hosts.used import Place, forgotten, used
 
 
 @dataclass(frozen=True)
@@ -25,11 +26,13 @@ class Row:
 
 @dataclass(frozen=True)
 class Status:
-    """``progress``: by the coordinator's journal; None where its host cannot be reached."""
+    """``progress``: by the coordinator's journal; None where its host cannot be reached. ``forgotten``: hosts
+    that were used, and are not in the hosts file any more."""
 
     rows: tuple[Row, ...]
     progress: Progress | None
     lost: tuple[str, ...]
+    forgotten: tuple[Place, ...] = ()
 
     @property
     def is_well(self) -> bool:
@@ -40,8 +43,9 @@ class Status:
 
 async def status_of(fleet: Fleet) -> Status:
     seen = await fleet.on_each(lambda _, host: host.ask(Seen, "look"), fleet.hosts.hosts)
+    left = forgotten(fleet, await used(fleet))
     problems = {name: problem.text for name, problem in fleet.lost.items()}
-    return merged(fleet.hosts, seen, problems)
+    return replace(merged(fleet.hosts, seen, problems), forgotten=left)
 
 
 def merged(hosts: HostsFile, seen: dict[str, Seen], lost: dict[str, str]) -> Status:

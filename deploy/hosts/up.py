@@ -17,6 +17,7 @@ from deploy.hosts.casting import (
 from deploy.hosts.fleet import Fleet, at_all
 from deploy.hosts.on_host.files import COORDINATOR
 from deploy.hosts.remote import Connection, remote_path
+from deploy.hosts.used import forgotten, remedy, remember
 from protocol.errors import RunFailed, UsageProblem
 from protocol.scenario import Scenario, dump_scenario
 
@@ -40,6 +41,9 @@ async def up(fleet: Fleet, launch: Launch, say: Say) -> None:
     parts = cast(fleet.hosts)
     if launch.fresh:
         await fleet.on_all(lambda _, host: host.ask(type(None), "set_aside"))
+    left = forgotten(fleet, await remember(fleet, parts))
+    if left:
+        say(remedy(fleet, left))
     await _end_strays(fleet, parts, say)
     await _hand_out_keys(fleet, parts, say)
     await fleet.coordinator.ask(
