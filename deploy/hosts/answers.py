@@ -13,7 +13,7 @@ class _Answer(BaseModel):
 
 class Probe(_Answer):
     """``time``: the host's clock, in seconds since 1970. ``folder``: the federation's on it. ``commands``:
-    arguments by who runs. ``scenario``: of the run that is there, as TOML."""
+    arguments by who runs. ``damaged``: records of processes. ``scenario``: of the run there, as TOML."""
 
     python: str
     executable: str
@@ -26,6 +26,7 @@ class Probe(_Answer):
     ends_at_logout: bool
     running: tuple[str, ...]
     commands: dict[str, tuple[str, ...]] = {}
+    damaged: tuple[str, ...] = ()
     scenario: str | None
     status: RunStatus
 
@@ -45,7 +46,7 @@ class Reach(_Answer):
 
 class ProcessState(_Answer):
     """``since``: when it was started, in seconds since 1970 by the host's clock. ``arguments``: after
-    ``fedmeta``; empty where an older version has started it."""
+    ``fedmeta``; empty where an older version started it. ``damaged``: its record, if that says nothing."""
 
     name: str
     pid: int
@@ -54,6 +55,7 @@ class ProcessState(_Answer):
     errors: str
     last_words: str
     arguments: tuple[str, ...] = ()
+    damaged: str | None = None
 
 
 class Progress(_Answer):
@@ -75,5 +77,8 @@ class Seen(_Answer):
 
 
 class Stopped(_Answer):
+    """``damaged``: records that do not say whom to end."""
+
     ended: tuple[str, ...]
     killed: tuple[str, ...]
+    damaged: tuple[str, ...] = ()

@@ -1,9 +1,11 @@
 """Looking at each host before anything is started: what is wrong there, and how to mend it."""
 
+import shlex
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
+from pathlib import PurePosixPath
 from typing import Literal
 
 from coordinator.run_dir import first_difference
@@ -59,6 +61,12 @@ async def check_hosts(
     return tuple((await at_all(fleet.hosts.hosts, look_at)).values())
 
 
+def unknown_process(path: str) -> str:
+    """What to do about a record that does not say which process it is of."""
+    name = PurePosixPath(path).stem
+    return f"there: see whether {name} runs (ps -ef), end it, then rm {shlex.quote(path)}"
+
+
 def as_finding(problem: HostProblem) -> Finding:
     return Finding(problem.item, "wrong", problem.text, problem.remedy)
 
@@ -76,6 +84,8 @@ async def _look_at(
         probe = await host.ask(Probe, "probe", bind=bind, keys=keys)
         off_s = probe.time - (asked + time.time()) / 2
         findings = [reached, *judge(probe, off_s, hosts if coordinates else None)]
+        for path in probe.damaged:
+            findings.append(Finding("process", "wrong", f"{path} is damaged", unknown_process(path)))
         for called, wanted, _ in commands_on(name, hosts, parts, ""):
             other = difference(wanted, probe.commands.get(called, ()))
             if other is not None:

@@ -151,7 +151,9 @@ def status(hosts: Path, as_json: bool, timeout: float) -> None:
             missing = [row.name for row in found.rows if row.state in ("ended", "stopped")]
             unreachable = [f"{name} cannot be reached" for name in found.lost]
             gone = [f"{', '.join(missing)} {'do' if len(missing) > 1 else 'does'} not run"] if missing else []
-            raise RunFailed("; ".join([*unreachable, *gone, "deploy up starts what is missing"]))
+            unknown = [f"{row.name}: {row.note}" for row in found.rows if row.state == "unknown"]
+            remedies = ["deploy up starts what is missing"] if unreachable or gone else []
+            raise RunFailed("; ".join([*unreachable, *gone, *remedies, *unknown]))
 
     _over(described, timeout, shown)
 
@@ -177,7 +179,9 @@ def logs(hosts: Path, run_dir: Path | None, checkpoints: bool, timeout: float) -
         click.echo(
             f"{fetched.files} files in {fetched.run_dir}; read them: fedmeta inspect {fetched.run_dir}"
         )
-        _report_lost(fleet, "their logs are missing here")
+        problems = _lost(fleet, "their logs are missing here")
+        if problems:
+            raise RunFailed("; ".join(problems))
 
     _over(described, timeout, brought)
 
@@ -190,6 +194,7 @@ def down(hosts: Path, timeout: float) -> None:
     described = load_hosts(hosts)
 
     async def ended(fleet: "Fleet") -> None:
+        from deploy.hosts.check import unknown_process
         from deploy.hosts.down import down as end
         from deploy.hosts.used import forget, remedy
 
@@ -202,10 +207,17 @@ def down(hosts: Path, timeout: float) -> None:
                 )
                 what = "; ".join(part for part in (ended, killed) if part) or "nothing was running"
                 click.echo(f"{host.host}: {what}")
-        left = await forget(fleet, [host.host for host in answers if host.host not in fleet.lost])
-        _report_lost(fleet, "what runs there goes on: deploy down again when it is back")
-        if left:
-            raise RunFailed(remedy(fleet, left))
+        over = [host.host for host in answers if host.host not in fleet.lost and not host.damaged]
+        left = await forget(fleet, over)
+        problems = _lost(fleet, "what runs there goes on: deploy down again when it is back")
+        problems += [
+            f"{host.host}: {path} is damaged; {unknown_process(path)}"
+            for host in answers
+            for path in host.damaged
+        ]
+        problems += [remedy(fleet, left)] if left else []
+        if problems:
+            raise RunFailed("; ".join(problems))
 
     _over(described, timeout, ended)
 
@@ -243,11 +255,10 @@ def _show_check(reports: "Sequence[HostReport]", *, everything: bool) -> None:
         raise UsageProblem(f"{len(wrong)} of {len(reports)} hosts cannot take part yet: {', '.join(wrong)}")
 
 
-def _report_lost(fleet: "Fleet", consequence: str) -> None:
-    """Raises :class:`RunFailed` where a host could not be reached."""
-    if fleet.lost:
-        problems = "; ".join(f"{name} ({problem.text})" for name, problem in fleet.lost.items())
-        raise RunFailed(f"could not be reached: {problems}; {consequence}")
+def _lost(fleet: "Fleet", consequence: str) -> list[str]:
+    """A line for the hosts that could not be reached, if there are any."""
+    problems = "; ".join(f"{name} ({problem.text})" for name, problem in fleet.lost.items())
+    return [f"could not be reached: {problems}; {consequence}"] if problems else []
 
 
 def _over(described: HostsFile, timeout: float, do: Callable[["Fleet"], Awaitable[None]]) -> None:

@@ -15,6 +15,7 @@ class Ended:
     host: str
     ended: tuple[str, ...]
     killed: tuple[str, ...]
+    damaged: tuple[str, ...]
 
 
 async def down(fleet: Fleet) -> tuple[Ended, ...]:
@@ -29,6 +30,7 @@ async def down(fleet: Fleet) -> tuple[Ended, ...]:
                 host,
                 tuple(name for answer in answers for name in answer.ended),
                 tuple(name for answer in answers for name in answer.killed),
+                answers[-1].damaged if answers else (),
             )
         )
     return tuple(ended)

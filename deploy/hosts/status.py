@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 from deploy.hosts.answers import Progress, Seen
 from deploy.hosts.casting import cast, commands_on, difference, options_of
+from deploy.hosts.check import unknown_process
 from deploy.hosts.fleet import Fleet
 from deploy.hosts.hosts_file import HostsFile
 from deploy.hosts.on_host.files import COORDINATOR
@@ -14,7 +15,7 @@ from deploy.hosts.used import Place, forgotten, used
 @dataclass(frozen=True)
 class Row:
     """``role``: of what was started; where nothing was, of what the hosts file wants. ``state``: running,
-    joined, ended, stopped or unreachable. ``note``: last words, or what is wrong."""
+    joined, ended, stopped, unknown or unreachable. ``note``: last words, or what is wrong."""
 
     host: str
     name: str
@@ -72,6 +73,9 @@ def merged(hosts: HostsFile, seen: dict[str, Seen], lost: dict[str, str]) -> Sta
             rows.append(Row(host, name, role, "unreachable", None, lost[host]))
         elif process is None:
             rows.append(Row(host, name, role, "stopped"))
+        elif process.damaged is not None:
+            note = f"{process.damaged} is damaged; {unknown_process(process.damaged)}"
+            rows.append(Row(host, name, role, "unknown", None, note))
         elif not process.alive:
             note = "" if progress and progress.status == "completed" else said_last(process)
             rows.append(Row(host, name, role, "ended", process.pid, note))

@@ -12,6 +12,7 @@ _STATES = {
     "running": "green",
     "ended": "yellow",
     "stopped": "dim",
+    "unknown": "bold red",
     "unreachable": "bold red",
 }
 

@@ -6,10 +6,16 @@ DIR/participants/NAME.jsonl, NAME.stderr, NAME/ (its private state)
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
+from typing import Any
 
 COORDINATOR = "coordinator"
+RECORD: dict[str, type | tuple[type, ...]] = {
+    "name": str, "pid": int, "began": (str, type(None)), "since": (int, float), "errors": str,
+    "errors_from": int,
+}  # fmt: skip
 
 
 def record_of(home: Path, name: str) -> Path:
@@ -30,6 +36,20 @@ def read_text(path: Path) -> str | None:
         return path.read_text(encoding="utf-8")
     except (FileNotFoundError, ProcessLookupError):
         return None
+
+
+def read_record(path: Path) -> dict[str, Any] | None:
+    """What a process wrote about itself; None where there is nothing. Raises ValueError for a damaged one."""
+    try:
+        text = read_text(path)
+        record = json.loads(text) if text else None
+    except ValueError as error:  # UnicodeDecodeError is one, too
+        raise ValueError(f"{path}: damaged") from error
+    if record is None:
+        return None
+    if not isinstance(record, dict) or not all(isinstance(record.get(k), t) for k, t in RECORD.items()):
+        raise ValueError(f"{path}: damaged")
+    return record
 
 
 def write_text(path: Path, text: str) -> None:

@@ -26,7 +26,8 @@ def probe(home: Path, bind: list[Any] | None, keys: list[str]) -> dict[str, Any]
     trial = home / f".{os.getpid()}.trial"
     trial.touch()
     trial.unlink()
-    alive = [entry for entry in processes(home) if entry["alive"]]
+    known = processes(home)
+    alive = [entry for entry in known if entry["alive"]]
     running = [entry["name"] for entry in alive]
     return {
         "python": platform.python_version(),
@@ -39,6 +40,7 @@ def probe(home: Path, bind: list[Any] | None, keys: list[str]) -> dict[str, Any]
         "open_keys": [str(path) for path in (key_of(home, name) for name in keys) if _is_open(path)],
         "ends_at_logout": _ends_at_logout(),
         "running": running,
+        "damaged": [entry["damaged"] for entry in known if "damaged" in entry],
         "commands": {entry["name"]: entry.get("arguments", []) for entry in alive},
         "scenario": read_text(home / "run" / "scenario.toml"),
         "status": progress(home)["status"],

@@ -20,6 +20,7 @@ from deploy.hosts.on_host.files import (
     COORDINATOR,
     journal_of,
     last_line,
+    read_record,
     read_text,
     record_of,
     size_of,
@@ -87,7 +88,8 @@ def _spawn(home: Path, name: str, arguments: list[str], resume: list[str], error
 
 
 def stop(home: Path, names: list[str] | None) -> dict[str, list[str]]:
-    """End these (None: all): ``ended`` by themselves when asked to, or ``killed`` with all they started."""
+    """End these (None: all): ``ended`` by themselves when asked to, or ``killed`` with all they started.
+    ``damaged``: records here that do not say whom to end; they are left for somebody to look."""
     asked = [e for e in processes(home) if e["alive"] and (names is None or e["name"] in names)]
     for entry in asked:
         _signal(entry, signal.SIGTERM, group=False)
@@ -101,9 +103,10 @@ def stop(home: Path, names: list[str] | None) -> dict[str, list[str]]:
     while any(_is_alive(entry) for entry in killed):
         time.sleep(LOOK_S)
     for entry in processes(home):
-        if not entry["alive"] and (names is None or entry["name"] in names):
+        if not entry["alive"] and "damaged" not in entry and (names is None or entry["name"] in names):
             record_of(home, entry["name"]).unlink()
     return {
+        "damaged": [entry["damaged"] for entry in processes(home) if "damaged" in entry],
         "ended": [entry["name"] for entry in asked if entry not in killed],
         "killed": [entry["name"] for entry in killed],
     }
@@ -118,12 +121,19 @@ def _signal(entry: dict[str, Any], number: int, *, group: bool) -> None:
 
 
 def processes(home: Path) -> list[dict[str, Any]]:
-    """Every process that was started here and not stopped, ``alive`` or not, with its ``last_words``."""
+    """Every process that was started here and not stopped, ``alive`` or not, with its ``last_words``. Of one
+    with a record that cannot be read nothing else is known: ``damaged`` says which file that is."""
     found = []
     for file in sorted((home / "processes").glob("[!.]*.json")):
-        text = read_text(file)
-        if text:
-            entry = json.loads(text)
+        try:
+            entry = read_record(file)
+        except ValueError:
+            nothing = {"pid": 0, "began": None, "since": 0, "errors": "", "errors_from": 0}
+            found.append(
+                {"name": file.stem, **nothing, "alive": False, "last_words": "", "damaged": str(file)}
+            )
+            continue
+        if entry is not None:
             entry.update(alive=_is_alive(entry), last_words=_last_words(entry))
             found.append(entry)
     return found

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from deploy.hosts.on_host.files import COORDINATOR, journal_of, read_text, record_of
+from deploy.hosts.on_host.files import COORDINATOR, journal_of, read_record, record_of
 
 EVENT = re.compile(r'"event": "(run_|round_(started|completed)|participant_(ready|joined|lost|left))')
 
@@ -18,7 +18,10 @@ def progress(home: Path) -> dict[str, Any]:
     What the coordinator that was started last has not confirmed does not count: until it has begun, the run
     is ``starting`` and nobody is ``ready``.
     """
-    record = json.loads(read_text(record_of(home, COORDINATOR)) or "{}")
+    try:
+        record = read_record(record_of(home, COORDINATOR)) or {}
+    except ValueError:
+        record = {}  # which processes() names
     border: int | None = record.get("journal_from")
     state: dict[str, Any] = {
         "status": "absent" if border is None else "starting", "run": None, "scenario": None, "rounds": None,

@@ -8,7 +8,7 @@ import asyncssh
 import pytest
 
 from deploy.hosts.answers import Fit, Probe
-from deploy.hosts.check import Finding, check_hosts, judge
+from deploy.hosts.check import Finding, HostReport, check_hosts, judge
 from deploy.hosts.fleet import Fleet
 from deploy.hosts.hosts_file import parse_hosts
 from deploy.hosts.remote import explained, remote_path
@@ -79,13 +79,25 @@ class PlayedHost:
         return self.answers[do]
 
 
+def looked_at(probe: Probe) -> HostReport:
+    alpha = PlayedHost(probe=probe, fit=Fit(problems={}, gpus=()))
+    fleet = Fleet(HOSTS, connections={"alpha": alpha})  # type: ignore[dict-item]
+    return asyncio.run(check_hosts(fleet, None))[0]
+
+
+def test_a_damaged_record_of_a_process_is_named_with_what_to_do() -> None:
+    report = looked_at(Probe.model_validate({**WELL, "damaged": ["/my lab/processes/ann.json"]}))
+    assert [finding.text for finding in report.wrong] == ["/my lab/processes/ann.json is damaged"]
+    assert report.wrong[0].remedy.endswith(
+        "see whether ann runs (ps -ef), end it, then rm '/my lab/processes/ann.json'"
+    )
+
+
 def test_what_runs_otherwise_than_the_hosts_file_wants_it_has_to_be_ended_before_up_does_anything() -> None:
     probe = Probe.model_validate(
         {**WELL, "running": ["coordinator"], "commands": {"coordinator": ["--bind", "tcp://10.0.0.1:6100"]}}
     )
-    alpha = PlayedHost(probe=probe, fit=Fit(problems={}, gpus=()))
-    fleet = Fleet(HOSTS, connections={"alpha": alpha})  # type: ignore[dict-item]
-    report = asyncio.run(check_hosts(fleet, None))[0]
+    report = looked_at(probe)
     assert [(finding.item, finding.remedy) for finding in report.wrong] == [
         ("process", "end it first: deploy down, then deploy up")
     ]

@@ -14,10 +14,12 @@ from typing import Any
 
 import pytest
 
+from deploy.hosts.answers import Seen
 from deploy.hosts.logs import unpack
 from deploy.hosts.on_host import processes as on_host
-from deploy.hosts.on_host.agent import MARK, pack, set_aside, watch
+from deploy.hosts.on_host.agent import MARK, look, pack, set_aside, watch
 from deploy.hosts.on_host.files import journal_of, record_of
+from deploy.hosts.on_host.looking import probe
 from deploy.hosts.on_host.progress import progress
 from deploy.hosts.remote import program
 
@@ -56,7 +58,7 @@ def test_a_process_that_could_not_go_on_leaves_its_last_words(tmp_path: Path) ->
     assert [(p["name"], p["alive"]) for p in seen["processes"]] == [("ann", False)]
     assert "baker" in seen["processes"][0]["last_words"]
     assert seen["processes"][0]["arguments"] == command[1]
-    assert ask(tmp_path, "stop", names=None) == {"ended": [], "killed": []}
+    assert ask(tmp_path, "stop", names=None) == {"ended": [], "killed": [], "damaged": []}
     assert ask(tmp_path, "look")["processes"] == []
 
 
@@ -67,6 +69,28 @@ def test_a_number_that_is_somebody_elses_by_now_is_never_signalled(tmp_path: Pat
         on_host.stop(tmp_path, None)
         assert other.poll() is None
         other.kill()
+
+
+@pytest.mark.parametrize("garbage", ["{", "[]", '{"name": "bob"}', '{"name": "bob", "pid": "x"}', "\udcff"])
+def test_a_damaged_record_is_one_process_of_which_nothing_is_known_and_the_others_go_on(
+    tmp_path: Path, garbage: str
+) -> None:
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as ann:
+        write_record(tmp_path, "ann", pid=ann.pid, began=on_host.began(ann.pid))
+        for name in ("bob", "coordinator"):
+            record_of(tmp_path, name).write_bytes(garbage.encode(errors="surrogateescape"))
+        seen = look(tmp_path)
+        assert [(p["name"], p["alive"]) for p in seen["processes"]] == [
+            ("ann", True), ("bob", False), ("coordinator", False),
+        ]  # fmt: skip
+        assert Seen.model_validate(seen).processes[1].damaged == str(record_of(tmp_path, "bob"))
+        assert probe(tmp_path, None, [])["damaged"] == [
+            str(record_of(tmp_path, name)) for name in ("bob", "coordinator")
+        ]
+        done = on_host.stop(tmp_path, None)
+        assert done["ended"] == ["ann"]
+        assert done["damaged"] == [str(record_of(tmp_path, name)) for name in ("bob", "coordinator")]
+        assert record_of(tmp_path, "bob").exists()
 
 
 def test_who_does_not_end_when_asked_to_is_killed_with_all_it_started(
@@ -85,7 +109,7 @@ def test_who_does_not_end_when_asked_to_is_killed_with_all_it_started(
         assert process.stdout is not None
         process.stdout.readline()
         write_record(tmp_path, "ann", pid=process.pid, began=on_host.began(process.pid))
-        assert on_host.stop(tmp_path, None) == {"ended": [], "killed": ["ann"]}
+        assert on_host.stop(tmp_path, None) == {"ended": [], "killed": ["ann"], "damaged": []}
         assert process.wait() == -signal.SIGKILL
 
 

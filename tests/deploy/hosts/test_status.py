@@ -80,6 +80,19 @@ def test_what_runs_is_shown_as_it_was_started_and_where_the_hosts_file_says_othe
     assert (rows["participant-2"].role, rows["participant-2"].note) == ("benign", "")
 
 
+def test_a_process_of_which_nothing_is_known_is_not_taken_for_ended() -> None:
+    damaged = {**process("participant-2", alive=False), "damaged": "/lab/processes/participant-2.json"}
+    answers = {"alpha": seen(process("coordinator"), process("participant-1")), "beta": seen(damaged)}
+    status = merged(HOSTS, answers, {})
+    assert not status.is_well
+    row = next(row for row in status.rows if row.name == "participant-2")
+    assert (row.state, row.note) == (
+        "unknown",
+        "/lab/processes/participant-2.json is damaged; there: see whether participant-2 runs (ps -ef), "
+        "end it, then rm /lab/processes/participant-2.json",
+    )
+
+
 def test_a_host_that_cannot_be_reached_is_not_taken_for_stopped() -> None:
     status = merged(HOSTS, {"beta": seen(process("participant-2"), status="absent")}, {"alpha": "no answer"})
     assert picture(status)["participant-1"] == "unreachable"
