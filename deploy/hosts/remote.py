@@ -202,8 +202,10 @@ async def _connect(name: str, host: Host, connect_s: float) -> asyncssh.SSHClien
     address = host.address or name
     # What is left out comes from ~/.ssh/config, as with ssh itself; host keys from its known_hosts.
     given: dict[str, Any] = {"username": host.user, "port": host.port}
-    if host.identity is not None:
-        given["client_keys"] = [_identity(Path(host.identity).expanduser())]
+    identity = _identity(Path(host.identity).expanduser()) if host.identity is not None else None
+    if identity is not None:
+        # One with a passphrase is the agent's to use, as with ssh itself.
+        given |= {"client_keys": [str(identity)], "ignore_encrypted": True}
     options = {key: value for key, value in given.items() if value is not None}
     try:
         return await asyncio.wait_for(
@@ -218,17 +220,35 @@ async def _connect(name: str, host: Host, connect_s: float) -> asyncssh.SSHClien
             2 * connect_s,
         )
     except (asyncssh.Error, OSError, ValueError) as error:
+        if isinstance(error, asyncssh.PermissionDenied) and identity is not None and _is_encrypted(identity):
+            raise HostProblem(
+                "ssh",
+                f"identity {identity} has a passphrase, and no agent has let us in with it",
+                f"load it first: ssh-add {shlex.quote(str(identity))}",
+            ) from error
         raise explained(error, address, host.user, host.port) from error
 
 
-def _identity(path: Path) -> str:
+def _is_encrypted(path: Path) -> bool:
+    try:
+        asyncssh.read_private_key(path)
+    except asyncssh.KeyEncryptionError:
+        return True
+    except asyncssh.KeyImportError as error:
+        return str(error).startswith("Passphrase")  # asyncssh has no class of its own for it
+    return False
+
+
+def _identity(path: Path) -> Path:
     try:
         mode = path.stat().st_mode
     except OSError as error:
         raise HostProblem("ssh", f"identity {path}: {error.strerror}", "name a private key file") from error
     if mode & 0o077:
-        raise HostProblem("ssh", f"identity {path}: others can read it", f"chmod 600 {path}")
-    return str(path)
+        raise HostProblem(
+            "ssh", f"identity {path}: others can read it", f"chmod 600 {shlex.quote(str(path))}"
+        )
+    return path
 
 
 def explained(error: Exception, address: str, user: str | None, port: int | None) -> HostProblem:

@@ -1,8 +1,12 @@
 """Who could not be reached is one host's problem, and the others go on."""
 
 import asyncio
+import os
+import shutil
+import subprocess
 import sys
-from collections.abc import AsyncIterator
+import tempfile
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -12,7 +16,7 @@ import pytest
 from deploy.hosts import remote
 from deploy.hosts.fleet import reached
 from deploy.hosts.hosts_file import HostsFile, parse_hosts
-from deploy.hosts.remote import explained
+from deploy.hosts.remote import HostProblem, explained
 
 
 @pytest.fixture(autouse=True)
@@ -35,7 +39,7 @@ async def listening() -> AsyncIterator[int]:
         yield server.get_port()
 
 
-def described(port: int) -> HostsFile:
+def described(port: int, keys: str = "") -> HostsFile:
     return parse_hosts(
         f"""
         [coordinator]
@@ -48,6 +52,7 @@ def described(port: int) -> HostsFile:
         [hosts.there]
         address = "localhost"
         port = {port}
+        {keys}
         benign = 1
         """,
         default_name="lab",
@@ -102,3 +107,52 @@ def test_what_nobody_has_foreseen_of_one_host_is_its_own_problem(
 
     monkeypatch.setattr(remote, "_connect", fails)
     assert asyncio.run(reach()).startswith(f"there: {type(error).__name__}: odd; see whether ssh itself")
+
+
+@pytest.fixture
+def agent(ssh_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An ssh-agent without keys; a key with a passphrase."""
+    if shutil.which("ssh-agent") is None:
+        pytest.skip("ssh-agent is not installed (apt-get install openssh-client)")
+    identity = ssh_folder / "my key"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "secret", "-f", identity], check=True)
+    socket = Path(tempfile.mkdtemp()) / "agent"  # its path has to be short
+    with subprocess.Popen(["ssh-agent", "-D", "-a", socket], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        monkeypatch.setenv("SSH_AUTH_SOCK", str(socket))
+        yield identity
+        process.kill()
+    shutil.rmtree(socket.parent)
+
+
+async def reach_with(identity: Path) -> HostProblem | None:
+    """A host that allows that identity: what is wrong with it."""
+    key = asyncssh.generate_private_key("ssh-ed25519")
+    allowed = asyncssh.import_authorized_keys(identity.with_name(f"{identity.name}.pub").read_text())
+    async with asyncssh.listen(
+        "127.0.0.1", 0, server_host_keys=[key], authorized_client_keys=allowed
+    ) as server:
+        port = server.get_port()
+        known = identity.parent / "known_hosts"
+        known.write_text(f"[localhost]:{port} {key.export_public_key().decode()}")
+        hosts = described(port, f'identity = "{identity}"')
+        async with reached(hosts, 5.0) as fleet:
+            return fleet.lost.get("there")
+
+
+@pytest.mark.parametrize("config", ["", "IdentitiesOnly yes\n"])
+def test_an_identity_with_a_passphrase_is_the_agents_to_use(
+    agent: Path, ssh_folder: Path, config: str
+) -> None:
+    (ssh_folder / "config").write_text(config)
+    problem = asyncio.run(reach_with(agent))
+    assert str(problem) == (
+        f"there: identity {agent} has a passphrase, and no agent has let us in with it; "
+        f"load it first: ssh-add '{agent}'"
+    )
+    given = {**os.environ, "SSH_ASKPASS": str(ssh_folder / "ask"), "SSH_ASKPASS_REQUIRE": "force"}
+    (ssh_folder / "ask").write_text("#!/bin/sh\necho secret\n")
+    (ssh_folder / "ask").chmod(0o700)
+    subprocess.run(["ssh-add", "-q", agent], check=True, env=given)
+    assert asyncio.run(reach_with(agent)) is None
