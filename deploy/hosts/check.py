@@ -119,7 +119,7 @@ def judge(probe: Probe, clock_off_s: float, hosts: HostsFile | None) -> Iterator
     else:
         yield Finding("clock", "ok", f"within {CLOCK_S:.0f} s")
     if probe.open_keys:
-        paths = " ".join(probe.open_keys)
+        paths = shlex.join(probe.open_keys)
         yield Finding("keys", "wrong", f"others can read {paths}", f"chmod 600 {paths}")
     if probe.ends_at_logout:
         yield Finding(
@@ -190,7 +190,11 @@ def _run(probe: Probe, scenario: Scenario) -> Finding:
         other = "format"
     if other is not None:
         return Finding(
-            "run", "wrong", f"a run with another {other} is there", "begin another: deploy up --new"
+            "run",
+            "wrong",
+            f"a run with another {other} is there",
+            "to go on with it, give the scenario and every --set that it was begun with; "
+            "to begin another: deploy up --new",
         )
     if probe.status == "completed":
         return Finding(
@@ -213,11 +217,13 @@ async def _fit(
     if len(fit.problems) == len(devices):
         findings = []
     for problem in sorted(set(fit.problems.values())):
-        item = "device" if problem.startswith("--device") else "data"
         text, _, remedy = problem.replace("--data-dir", "data_dir in the hosts file").partition("; ")
-        findings.append(
-            Finding(item, "wrong", text, remedy or "change devices or data_dir in the hosts file")
-        )
+        if problem.startswith("--device"):
+            findings.append(Finding("device", "wrong", text, remedy or "change devices in the hosts file"))
+        else:
+            other = ", or data_dir in the hosts file" if data_dir is not None else ""
+            remedy = remedy or f"change the scenario, or the --set that does not go with it{other}"
+            findings.append(Finding("data", "wrong", text, remedy))
     if scenario is not None and not fit.problems:
         findings.append(Finding("data", "ok", scenario.task.dataset))
     return findings

@@ -105,7 +105,15 @@ def up(
         from deploy.hosts.up import up as start
 
         _show_check(await check_hosts(fleet, parsed, fresh=fresh), everything=False)
-        await start(fleet, Launch(parsed, name, fresh, wait), click.echo)
+        try:
+            await start(fleet, Launch(parsed, name, fresh, wait), click.echo)
+        except asyncio.CancelledError:  # Ctrl-C
+            click.echo(
+                "fedmeta: interrupted; whatever was started goes on: "
+                f"fedmeta deploy status {hosts} shows them, fedmeta deploy down {hosts} ends them",
+                err=True,
+            )
+            raise
         click.echo(f"all have joined; watch it with: fedmeta deploy status {hosts}")
 
     _over(described, timeout, started)

@@ -156,6 +156,11 @@ class HostsFile(_Strict):
                 )
         listens = BIND.fullmatch(self.coordinator.address)
         assert listens is not None
+        if listens["host"] in EVERYWHERE and self.coordinator.connect is not None:
+            raise ValueError(
+                f"coordinator.connect: {self.coordinator.connect} is only for listening; write the one "
+                "address that participants connect to"
+            )
         if listens["host"] in EVERYWHERE:
             raise ValueError(
                 "coordinator.connect: missing; participants need the one address that they connect to, "

@@ -95,7 +95,8 @@ class Connection:
             raise _no_answer(finished, self._interpreter)
         answer = json.loads(said[-1].removeprefix(MARK))
         if "problem" in answer:
-            raise HostProblem("folder", answer["problem"], "mend that, or choose another state_dir")
+            text, _, remedy = answer["problem"].partition("; ")
+            raise HostProblem("folder", text, remedy or "mend that, or choose another state_dir")
         return answer["answer"]
 
 

@@ -69,6 +69,8 @@ def make_keys(home: Path, names: list[str]) -> dict[str, str]:
         path = key_of(home, name)
         if not path.exists():
             write_text(path, KeyPair.new(name).key_line)
+        if path.stat().st_size == 0:
+            raise OSError(0, f"{path}: empty; move it away there, then deploy up makes a new key")
         try:
             pair = read_key(path)
         except FedmetaError as error:

@@ -1,6 +1,7 @@
 """What a host's answers mean for whoever wants to run there."""
 
 import asyncio
+import json
 from importlib.metadata import version
 from typing import Any
 
@@ -11,7 +12,9 @@ from deploy.hosts.answers import Fit, Probe
 from deploy.hosts.check import Finding, HostReport, check_hosts, judge
 from deploy.hosts.fleet import Fleet
 from deploy.hosts.hosts_file import parse_hosts
-from deploy.hosts.remote import explained, remote_path
+from deploy.hosts.on_host.agent import MARK
+from deploy.hosts.remote import Connection, Finished, HostProblem, explained, remote_path
+from protocol.scenario import Scenario, dump_scenario
 
 HOSTS = parse_hosts(
     '[coordinator]\nhost = "alpha"\nbind = "tcp://10.0.0.1:5555"\n[hosts.alpha]\nbenign = 1\n',
@@ -45,6 +48,12 @@ def test_a_host_that_is_well_needs_nothing() -> None:
         ({"fedmeta": None}, "fedmeta", "not installed for /opt/python", "install version"),
         ({"fedmeta": "99.0"}, "fedmeta", "version 99.0, and", "install the same version on both"),
         ({"open_keys": ("/k/ann.key",)}, "keys", "others can read /k/ann.key", "chmod 600 /k/ann.key"),
+        (
+            {"open_keys": ("/my keys/ann.key",)},
+            "keys",
+            "can read '/my keys/ann.key'",
+            "600 '/my keys/ann.key'",
+        ),
         ({"port_problem": "Address already in use"}, "port", "tcp://10.0.0.1:5555: Address", "ss -ltnp"),
         ({"ends_at_logout": True}, "logout", "ends all processes of a user", "KillUserProcesses=no"),
     ],
@@ -79,10 +88,24 @@ class PlayedHost:
         return self.answers[do]
 
 
-def looked_at(probe: Probe) -> HostReport:
-    alpha = PlayedHost(probe=probe, fit=Fit(problems={}, gpus=()))
+def looked_at(probe: Probe, scenario: Scenario | None = None, **problems: str) -> HostReport:
+    alpha = PlayedHost(probe=probe, fit=Fit(problems=problems, gpus=()))
     fleet = Fleet(HOSTS, connections={"alpha": alpha})  # type: ignore[dict-item]
-    return asyncio.run(check_hosts(fleet, None))[0]
+    return asyncio.run(check_hosts(fleet, scenario))[0]
+
+
+def test_another_run_that_is_there_may_be_this_one_without_its_set() -> None:
+    there = Scenario.model_validate({"federation": {"rounds": 30}})
+    report = looked_at(Probe.model_validate({**WELL, "scenario": dump_scenario(there)}), Scenario())
+    assert report.wrong[0].text.startswith("a run with another federation.rounds (30, not ")
+    assert "every --set that it was begun with; to begin another: deploy up --new" in report.wrong[0].remedy
+
+
+def test_a_scenario_that_does_not_go_with_its_data_is_to_be_changed_itself() -> None:
+    report = looked_at(Probe.model_validate(WELL), Scenario(), auto="too few for task.split")
+    assert [(finding.item, finding.remedy) for finding in report.wrong] == [
+        ("data", "change the scenario, or the --set that does not go with it")
+    ]
 
 
 def test_a_damaged_record_of_a_process_is_named_with_what_to_do() -> None:
@@ -122,3 +145,20 @@ def test_a_host_that_is_not_reached_is_one_line_with_a_remedy(error: Exception, 
 def test_a_path_with_a_tilde_is_the_accounts_own_and_nothing_else_is_expanded_by_its_shell() -> None:
     assert remote_path("~/my env/bin/python") == "\"$HOME\"/'my env/bin/python'"
     assert remote_path("/opt/$(reboot)/python") == "'/opt/$(reboot)/python'"
+
+
+@pytest.mark.parametrize(
+    ("said", "remedy"),
+    [
+        ("/k/ann.key: empty; move it away", "move it away"),
+        ("/k: No space left on device", "mend that, or choose another state_dir"),
+    ],
+)
+def test_a_problem_that_a_host_has_a_remedy_for_keeps_it(said: str, remedy: str) -> None:
+    class Answering:
+        async def run(self, program: bytes, timeout_s: float) -> Finished:
+            return Finished(0, f"{MARK}{json.dumps({'problem': said})}\n".encode(), b"")
+
+    with pytest.raises(HostProblem) as problem:
+        asyncio.run(Connection("alpha", Answering(), "python3", "/lab").ask(str, "make_keys"))
+    assert problem.value.remedy == remedy

@@ -74,6 +74,11 @@ def test_hosts_take_over_what_defaults_say_and_may_say_otherwise() -> None:
             "coordinator.bind: must be an address with a port, for instance tcp://192.168.1.20:5555",
         ),
         ("10.0.0.1:", "*:", "coordinator.connect: missing; participants need the one address"),
+        (
+            'host = "alpha"',
+            'host = "alpha"\nconnect = "tcp://*:55"',
+            "coordinator.connect: tcp://*:55 is only for listening; write the one address",
+        ),
         ("10.0.0.1:", "127.0.0.1:", "coordinator.bind: other hosts cannot reach tcp://127.0.0.1:5555"),
         ('address = "10.0.0.1"', 'address = "beta"', "hosts.beta: the same place as hosts.alpha"),
         (

@@ -145,6 +145,10 @@ def test_keys_are_made_once_and_their_secrets_stay(tmp_path: Path) -> None:
     assert keys.stat().st_mode & 0o077 == 0
     (keys / "ann.key").chmod(0o644)
     assert "chmod 600" in ask(tmp_path, "make_keys", names=["ann"])
+    (keys / "bob.key").write_text("")
+    assert ask(tmp_path, "make_keys", names=["bob"]) == (
+        f"{keys}/bob.key: empty; move it away there, then deploy up makes a new key"
+    )
 
 
 def test_a_former_run_is_set_aside_with_its_logs_and_keys_stay(tmp_path: Path) -> None:
