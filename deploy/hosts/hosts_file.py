@@ -15,6 +15,7 @@ benign = 4
 """
 
 import re
+import sys
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -121,6 +122,12 @@ class Host(Account):
     benign: Annotated[int, Field(ge=0, le=10_000)] = 0
     malicious: Annotated[int, Field(ge=0, le=10_000)] = 0
     auditors: Annotated[int, Field(ge=0, le=10)] = 0
+
+    @property
+    def interpreter(self) -> str:
+        # Here is one that has fedmeta for certain.
+        named = self.python is not None or self.venv is not None
+        return sys.executable if self.local and not named else super().interpreter
 
     @model_validator(mode="after")
     def _somewhere(self) -> "Host":

@@ -1,5 +1,6 @@
 """A hosts file says who runs where; what is wrong in it is one line with file, key and remedy."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,14 @@ def test_hosts_take_over_what_defaults_say_and_may_say_otherwise() -> None:
     assert (hosts["beta"].user, hosts["beta"].interpreter) == ("fed", "python3.12")
     assert hosts["beta"].devices == ("cuda",)
     assert read(GOOD).name == "lab"
+
+
+def test_this_machine_has_the_interpreter_that_runs_here_unless_the_file_names_another() -> None:
+    here = '[coordinator]\nhost = "here"\nbind = "tcp://127.0.0.1:5555"\n'
+    here += "[hosts.here]\nlocal = true\nbenign = 1\n"
+    assert read(here).hosts["here"].interpreter == sys.executable
+    assert read(here + 'python = "python3"\n').hosts["here"].interpreter == "python3"
+    assert read(f'{here}[defaults]\nvenv = "/x"\n').hosts["here"].interpreter == "/x/bin/python"
 
 
 @pytest.mark.parametrize(
