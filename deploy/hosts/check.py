@@ -83,7 +83,8 @@ async def _look_at(
     try:
         probe = await host.ask(Probe, "probe", bind=bind, keys=keys)
         off_s = probe.time - (asked + time.time()) / 2
-        findings = [reached, *judge(probe, off_s, hosts if coordinates else None)]
+        judged = judge(probe, off_s, hosts if coordinates else None, is_here=hosts.hosts[name].local)
+        findings = [reached, *judged]
         for path in probe.damaged:
             findings.append(Finding("process", "wrong", f"{path} is damaged", unknown_process(path)))
         for called, wanted, _ in commands_on(name, hosts, parts, ""):
@@ -104,8 +105,11 @@ async def _look_at(
     return HostReport(name, tuple(findings), probe)
 
 
-def judge(probe: Probe, clock_off_s: float, hosts: HostsFile | None) -> Iterator[Finding]:
-    """What the host's own answers mean. ``hosts``: given for the one that runs the coordinator."""
+def judge(
+    probe: Probe, clock_off_s: float, hosts: HostsFile | None, *, is_here: bool = False
+) -> Iterator[Finding]:
+    """What the host's own answers mean. ``hosts``: given for the one that runs the coordinator. ``is_here``:
+    there is no connection that ends."""
     yield _python(probe)
     yield _fedmeta(probe)
     yield _space(probe)
@@ -124,7 +128,7 @@ def judge(probe: Probe, clock_off_s: float, hosts: HostsFile | None) -> Iterator
     if probe.ends_at_logout:
         yield Finding(
             "logout",
-            "wrong",
+            "warning" if is_here else "wrong",
             "systemd ends all processes of a user who logs out",
             "KillUserProcesses=no in /etc/systemd/logind.conf, or use the units in deploy/systemd",
         )

@@ -16,7 +16,7 @@ from typing import Any
 from deploy.hosts.on_host.files import key_of, read_text, write_text
 from deploy.hosts.on_host.looking import fit, probe, reach
 from deploy.hosts.on_host.processes import processes, start, stop
-from deploy.hosts.on_host.progress import progress
+from deploy.hosts.on_host.progress import Reader, progress
 
 MARK = "fedmeta-agent "
 LOOK_S = 0.2  # a file that grows announces it in no portable way
@@ -45,9 +45,9 @@ def look(home: Path) -> dict[str, Any]:
 def watch(home: Path, names: list[str], ready: list[str] | None, seconds: float) -> dict[str, Any]:
     """As :func:`look`, once all of ``ready`` have joined (nobody: once the run has begun), or one of
     ``names`` has ended, or the time is over. ``ready`` None: nobody is waited for."""
-    deadline = time.monotonic() + seconds
+    deadline, reader = time.monotonic() + seconds, Reader(home)
     while True:
-        seen = look(home)
+        seen: dict[str, Any] = {"processes": processes(home), "progress": reader.progress()}
         alive = {entry["name"] for entry in seen["processes"] if entry["alive"]}
         if not alive.issuperset(names) or time.monotonic() > deadline:
             return seen

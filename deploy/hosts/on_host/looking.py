@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import platform
+import pwd
+import shlex
 import shutil
 import socket
 import subprocess
@@ -75,11 +77,21 @@ def _is_open(path: Path) -> bool:
 
 
 def _ends_at_logout() -> bool:
-    """Whether systemd-logind ends all of a user's processes when the last connection has gone."""
+    """Whether systemd-logind ends this user's processes when its connection has gone, as it does not with
+    root's by default. That a user lingers does not help: what ends are those of the connection."""
+    if _logind_says("KillUserProcesses") != ["b", "true"]:
+        return False
+    user = pwd.getpwuid(os.getuid()).pw_name
+    only = _logind_says("KillOnlyUsers")[2:]  # behind type and number
+    return user not in _logind_says("KillExcludeUsers")[2:] and (not only or user in only)
+
+
+def _logind_says(what: str) -> list[str]:
+    """A property of it, as busctl writes it; nothing where there is none."""
     manager = ("org.freedesktop.login1", "/org/freedesktop/login1", "org.freedesktop.login1.Manager")
     try:
         said = subprocess.run(
-            ["busctl", "get-property", *manager, "KillUserProcesses"],
+            ["busctl", "get-property", *manager, what],
             check=False,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -87,8 +99,8 @@ def _ends_at_logout() -> bool:
             timeout=5,
         )
     except (OSError, subprocess.TimeoutExpired):
-        return False
-    return said.stdout.strip() == b"b true"
+        return []
+    return shlex.split(said.stdout.decode(errors="replace"))
 
 
 def fit(home: Path, scenario: str, data_dir: str | None, devices: list[str]) -> dict[str, Any]:

@@ -67,6 +67,12 @@ def test_what_is_wrong_comes_with_what_would_mend_it(
     assert remedy in found.remedy
 
 
+def test_who_is_here_is_only_warned_that_a_logout_ends_what_runs() -> None:
+    probe = Probe.model_validate({**WELL, "ends_at_logout": True})
+    found = {finding.item: finding.verdict for finding in judge(probe, 0.0, HOSTS, is_here=True)}
+    assert found["logout"] == "warning"
+
+
 def test_a_wrong_clock_and_little_space_are_warnings() -> None:
     assert findings(clock_off_s=-3600)["clock"].text == "3600 s behind the clock here"
     assert (

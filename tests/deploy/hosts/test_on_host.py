@@ -10,17 +10,19 @@ import sys
 import tarfile
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from deploy.hosts.answers import Seen
 from deploy.hosts.logs import unpack
+from deploy.hosts.on_host import looking
 from deploy.hosts.on_host import processes as on_host
 from deploy.hosts.on_host.agent import MARK, look, pack, set_aside, watch
 from deploy.hosts.on_host.files import journal_of, record_of
 from deploy.hosts.on_host.looking import probe
-from deploy.hosts.on_host.progress import progress
+from deploy.hosts.on_host.progress import Reader, progress
 from deploy.hosts.remote import program
 
 
@@ -126,6 +128,47 @@ def test_only_what_the_last_coordinator_has_said_counts_as_joined(tmp_path: Path
     with journal_of(tmp_path).open("a") as lines:
         lines.write('{"event": "run_comple')  # torn
     assert (progress(tmp_path)["status"], progress(tmp_path)["ready"]) == ("running", [])
+
+
+def test_watching_reads_a_journal_on_from_where_it_was(tmp_path: Path) -> None:
+    ready = {"event": "participant_ready", "participant": "ann"}
+    journal(tmp_path, STARTED)
+    reader = Reader(tmp_path)
+    assert (reader.progress()["status"], reader.progress()["ready"]) == ("running", [])
+    text = journal_of(tmp_path).read_text()
+    journal_of(tmp_path).write_text("x" * (len(text) - 1) + "\n" + '{"event": "participant_ready", "part')
+    assert reader.progress()["ready"] == []
+    journal_of(tmp_path).write_text("x" * (len(text) - 1) + "\n")
+    journal(tmp_path, ready)
+    assert (reader.progress()["status"], reader.progress()["ready"]) == ("running", ["ann"])
+    # Another coordinator, and then another run.
+    write_record(tmp_path, "coordinator", journal_from=journal_of(tmp_path).stat().st_size)
+    assert (reader.progress()["status"], reader.progress()["ready"]) == ("starting", [])
+    journal_of(tmp_path).write_text("")
+    assert reader.progress()["run"] is None
+
+
+@pytest.mark.parametrize(
+    ("kill", "excluded", "only", "ends"),
+    [
+        ("b true", 'as 1 "root"', "as 0", True),
+        ("b false", 'as 1 "root"', "as 0", False),
+        ("b true", 'as 2 "root" "fed"', "as 0", False),
+        ("b true", "as 0", 'as 1 "eve"', False),
+        ("b true", "as 0", 'as 1 "fed"', True),
+        ("", "", "", False),
+    ],
+)
+def test_whether_a_logout_ends_what_runs_depends_on_the_user(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kill: str, excluded: str, only: str, ends: bool
+) -> None:
+    answers = {"KillUserProcesses": kill, "KillExcludeUsers": excluded, "KillOnlyUsers": only}
+    cases = "\n".join(f"{name}) echo '{answer}';;" for name, answer in answers.items())
+    (tmp_path / "busctl").write_text(f'#!/bin/sh\ncase "$5" in\n{cases}\nesac\n')
+    (tmp_path / "busctl").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    monkeypatch.setattr("pwd.getpwuid", lambda _: SimpleNamespace(pw_name="fed"))
+    assert looking._ends_at_logout() is ends
 
 
 def test_watching_ends_with_the_run(tmp_path: Path) -> None:
