@@ -1,5 +1,6 @@
 """Starting a federation: keys, files, coordinator, participants; and what is missing of one that is there."""
 
+import shlex
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -37,7 +38,7 @@ class Launch:
 
 
 async def up(fleet: Fleet, launch: Launch, say: Say) -> None:
-    """Returns once all have joined. Raises :class:`RunFailed` with who has not, and why."""
+    """Returns once all have joined who are let in. Raises :class:`RunFailed` with who has not, and why."""
     parts = cast(fleet.hosts)
     if launch.fresh:
         await fleet.on_all(lambda _, host: host.ask(type(None), "set_aside"))
@@ -45,7 +46,7 @@ async def up(fleet: Fleet, launch: Launch, say: Say) -> None:
     if left:
         say(remedy(fleet, left))
     await _end_strays(fleet, parts, say)
-    await _hand_out_keys(fleet, parts, say)
+    revoked = await _hand_out_keys(fleet, parts, say)
     await fleet.coordinator.ask(
         type(None), "put", files={f"{launch.name}.toml": dump_scenario(launch.scenario)}
     )
@@ -56,8 +57,10 @@ async def up(fleet: Fleet, launch: Launch, say: Say) -> None:
     await _await(fleet, {home: (COORDINATOR,)}, (), LISTEN_S, "the coordinator does not listen yet")
     await _check_reach(fleet, parts)
     await _start_participants(fleet, parts, say)
-    names = tuple(part.name for part in parts)
-    everyone = {host: tuple(part.name for part in on(host, parts)) for host in fleet.hosts.hosts}
+    # Nobody waits for those who are not let in.
+    awaited = tuple(part for part in parts if part.name not in revoked)
+    names = tuple(part.name for part in awaited)
+    everyone = {host: tuple(part.name for part in on(host, awaited)) for host in fleet.hosts.hosts}
     everyone[home] = (COORDINATOR, *everyone[home])
     await _await(fleet, everyone, names, launch.patience_s, "not all have joined yet")
 
@@ -81,8 +84,9 @@ async def _end_strays(fleet: Fleet, parts: Sequence[Part], say: Say) -> None:
             say(f"{name}: ended {', '.join(ended)}, which the hosts file does not have there any more")
 
 
-async def _hand_out_keys(fleet: Fleet, parts: Sequence[Part], say: Say) -> None:
-    """Every host makes its participants' keys, and keeps the secrets to itself; public ones are passed on."""
+async def _hand_out_keys(fleet: Fleet, parts: Sequence[Part], say: Say) -> tuple[str, ...]:
+    """Every host makes its participants' keys, and keeps the secrets to itself; public ones are passed on.
+    Who was revoked, and is not let in."""
     home = fleet.hosts.coordinator.host
 
     async def make(name: str, host: Connection) -> dict[str, str]:
@@ -107,10 +111,11 @@ async def _hand_out_keys(fleet: Fleet, parts: Sequence[Part], say: Say) -> None:
     for name in admission.revoked:
         say(
             f"{home}: {name} was revoked, and stays so; to let it in again, there: "
-            f"fedmeta keys allow {name} {public[name]} --keys {folder}"
+            f"fedmeta keys allow {name} {shlex.quote(public[name])} --keys {folder}"
         )
     line = f"{COORDINATOR} {coordinator}\n"
     await fleet.on_all(lambda _, host: host.ask(type(None), "put", files={"keys/coordinator.pub": line}))
+    return admission.revoked
 
 
 async def _check_reach(fleet: Fleet, parts: Sequence[Part]) -> None:
