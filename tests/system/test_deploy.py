@@ -69,6 +69,14 @@ def test_processes_outlive_the_connection_and_what_died_is_started_again_and_dow
     assert len(hosts.pids("alpha")) == 3
     assert len(hosts.pids("beta")) == 1
 
+    # The hosts file is edited meanwhile: what runs is what it was started as.
+    edited = {**described, "beta": described["beta"].replace("malicious", "benign")}
+    assert "beta (process)" in told(hosts, "up", hosts.file("alpha", edited), scenario, *ENDLESS, code=2)
+    shown = json.loads(told(hosts, "status", file, "--json"))["processes"]
+    assert {row["name"]: row["role"] for row in shown}["participant-2"] == "malicious"
+    assert next(row["note"] for row in shown if row["name"] == "participant-2").startswith("runs with --role")
+    hosts.file("alpha", described)
+
     # The operator's network goes away: nobody minds, and status says what it does not know.
     done = len(matching(journal(run_dir), "round_completed", {}))
     hosts.lab.cut(OPERATOR)
@@ -120,7 +128,9 @@ def test_the_run_is_the_one_that_fedmeta_run_does_and_is_read_here(
 
     here = tmp_path / "fetched"
     told(hosts, "logs", file, "--run-dir", here)
-    told(hosts, "down", file)
+    without = {"alpha": TWO_HOSTS["alpha"]}
+    assert "goes on: beta" in told(hosts, "down", hosts.file("alpha", without), code=3)
+    told(hosts, "down", hosts.file("alpha", TWO_HOSTS))
     shown = json.loads(hosts.fedmeta("inspect", here, "--json").stdout)
     assert shown["roles"] == {"participant-1": "benign", "participant-2": "malicious", "auditor": "auditor"}
     assert {path.stem for path in (here / "participants").glob("*.jsonl")} == set(shown["roles"])
