@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from deploy.hosts.casting import Part, on
 from deploy.hosts.fleet import Fleet
 from deploy.hosts.hosts_file import Host
-from deploy.hosts.remote import Connection
+from deploy.hosts.remote import Connection, remote_path
 from protocol.errors import RunFailed
 
 NUMBER, LIST = "number", "used.json"
@@ -77,10 +77,11 @@ def forgotten(fleet: Fleet, known: Used) -> tuple[Place, ...]:
 
 def remedy(fleet: Fleet, places: Iterable[Place]) -> str:
     home = fleet.hosts.coordinator.host
+    path = f"{fleet.hosts.hosts[home].state_dir.rstrip('/')}/{fleet.hosts.name}/{LIST}"
     return (
-        f"not in the hosts file any more, and what was started there goes on: "
+        "not in the hosts file any more, and what was started there goes on: "
         f"{', '.join(map(str, places))}; put it back, then deploy down (if it is gone for good, on {home}: "
-        f"rm {fleet.hosts.hosts[home].state_dir}/{fleet.hosts.name}/{LIST})"
+        f"rm {remote_path(path)})"
     )
 
 

@@ -56,6 +56,7 @@ def test_a_host_that_was_taken_out_of_the_file_is_named_until_it_was_ended() -> 
     assert [place.name for place in asyncio.run(forget(without, ["alpha", "beta"]))] == ["gamma"]
     line = remedy(without, forgotten(without, asyncio.run(used(without))))
     assert "goes on: gamma (gamma.lan); put it back, then deploy down" in line
+    assert line.endswith('on alpha: rm "$HOME"/.local/state/fedmeta/deploy/lab/used.json)')
     again = fleet_of(described("alpha", "alpha", "gamma"), {"alpha": alpha, "gamma": gamma})
     assert asyncio.run(forget(again, ["alpha", "gamma"])) == ()
     assert left(fleet_of(described("alpha", "alpha"), {"alpha": alpha})) == []
