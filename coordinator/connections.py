@@ -1,6 +1,7 @@
 """The connections that there are, and which of them cost more than they should. Only decides: libzmq has no
 limits of this kind, so :meth:`protocol.sockets.RouterSocket.cut` ends what is named here."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
@@ -12,6 +13,10 @@ from protocol.traffic import SLOWEST, Pace, slowest
 
 QUIET_S = 30.0
 MOST = 8192
+# Of one key: who comes back has an old one for a while, until the system notices.
+MOST_OF_A_KEY = 4
+# Bytes until the first message is whole, which is a join: up to then nobody knows whose they are.
+FIRST_MESSAGE = 2 * MAX_HEADER_BYTES
 # Bytes of a connection that may be here before libzmq has read them.
 IN_FLIGHT = 8 * 2**20
 
@@ -20,14 +25,16 @@ CutReason = Literal["crowded", "quiet", "endless"]
 
 @dataclass
 class Connection:
-    """``peer``: who sends on it, known from the first message. ``heard``: when it last said a whole message,
-    brought one on, or came. ``bytes``: received until it last had, as far as has been looked at."""
+    """``peer``: who sends on it, and ``key``: the one that it has shown, both known from the first message.
+    ``heard``: when it last said a whole message, brought one on, or came. ``bytes``: received until it last
+    had, as far as has been looked at."""
 
     heard: float
     pace: Pace
     peer: bytes | None = None
+    key: str | None = None
     bytes: int = 0
-    fresh: bool = True
+    fresh: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,22 +42,32 @@ class Cut:
     fd: int
     reason: CutReason
     peer: bytes | None
+    key: str | None = None
 
 
 class Connections:
     """By file descriptor, which the system gives to another connection once this one has gone.
 
-    At most ``most`` at once. Whoever says nothing for ``quiet_s`` goes, and so does whoever sends ``endless``
-    bytes without coming to the end of a message: libzmq limits a frame, and keeps any number of them.
+    At most ``most`` at once, and :data:`MOST_OF_A_KEY` of one key. Whoever says nothing for ``quiet_s`` goes,
+    and so does whoever sends ``endless`` bytes, at the beginning ``first``, without coming to the end of a
+    message: libzmq limits a frame, and keeps any number of them.
     ``slowest``: bytes a second at which a message that is not whole yet is a sign of life.
     """
 
     def __init__(
-        self, *, most: int, quiet_s: float, endless: int, now: float, slowest: float = SLOWEST
+        self,
+        *,
+        most: int,
+        quiet_s: float,
+        endless: int,
+        now: float,
+        first: int = FIRST_MESSAGE,
+        slowest: float = SLOWEST,
     ) -> None:
         self._most = most
         self._quiet_s = quiet_s
         self._endless = endless
+        self._first = first
         self._slowest = slowest
         self._all: dict[int, Connection] = {}
         self._looked = now
@@ -69,10 +86,14 @@ class Connections:
         """Whether this is the connection of that peer, as far as can be known."""
         return fd is None or ((connection := self._all.get(fd)) is not None and connection.peer == peer)
 
-    def heard(self, fd: int | None, peer: bytes, now: float) -> None:
-        """A whole message came."""
+    def heard(
+        self, fd: int | None, peer: bytes, now: float, *, key: str | None = None, counts: bool = True
+    ) -> None:
+        """A whole message came. ``counts``: as a sign of life."""
         if fd is not None and (connection := self._all.get(fd)) is not None:
-            connection.heard, connection.peer, connection.fresh = now, peer, True
+            connection.peer, connection.key, connection.fresh = peer, key, True
+            if counts:
+                connection.heard = now
 
     def bringing_on(self, now: float, received: Callable[[int], int | None]) -> Iterator[bytes]:
         """Who is in the middle of a message, and fast enough; ``received`` as in :meth:`too_much`."""
@@ -89,7 +110,10 @@ class Connections:
             for connection in self._all.values():
                 connection.heard = now  # this process was suspended, and could not have heard them
         self._looked = now
-        cuts = [Cut(fd, reason, self._all[fd].peer) for fd, reason in self._reasons(now, received).items()]
+        cuts = [
+            Cut(fd, reason, self._all[fd].peer, self._all[fd].key)
+            for fd, reason in self._reasons(now, received).items()
+        ]
         for cut in cuts:
             del self._all[cut.fd]
         return cuts
@@ -103,16 +127,31 @@ class Connections:
                 continue
             elif connection.fresh:
                 connection.bytes, connection.fresh = count, False
-            elif count - connection.bytes > self._endless:
+            elif count - connection.bytes > (self._first if connection.peer is None else self._endless):
                 reasons[fd] = "endless"
-        over = len(self._all) - len(reasons) - self._most
-        if over > 0:
-            left = [fd for fd in self._all if fd not in reasons]
-            # Of those that have never spoken the oldest, who have had their time; then the newest.
-            silent = [fd for fd in left if self._all[fd].peer is None]
-            spoken = [fd for fd in left if self._all[fd].peer is not None]
-            reasons.update(dict.fromkeys((silent + spoken[::-1])[:over], "crowded"))
+        reasons.update(
+            dict.fromkeys(self._crowding([fd for fd in self._all if fd not in reasons]), "crowded")
+        )
         return reasons
+
+    def _crowding(self, there: list[int]) -> list[int]:
+        """Who of these, in the order of their coming, is too many."""
+        newer: dict[int, int] = {}  # how many of the same key have come since
+        of_key: Counter[str] = Counter()
+        for fd in reversed(there):
+            key = self._all[fd].key
+            newer[fd] = of_key[key] if key is not None else 0
+            of_key.update([key] if key is not None else [])
+        crowding = [fd for fd in there if newer[fd] >= MOST_OF_A_KEY]
+        over = len(there) - len(crowding) - self._most
+        if over <= 0:
+            return crowding
+        # Those of the keys that have most; of those that have never spoken the oldest, who have had their
+        # time; then the newest.
+        spare = sorted((fd for fd in there if 0 < newer[fd] < MOST_OF_A_KEY), key=lambda fd: -newer[fd])
+        silent = [fd for fd in there if self._all[fd].peer is None]
+        spoken = [fd for fd in there if self._all[fd].peer is not None and newer[fd] == 0]
+        return crowding + (spare + silent + spoken[::-1])[:over]
 
 
 def limited(rules: Rules, manifest: Manifest, open_files: int, now: float) -> Connections:

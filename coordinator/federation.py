@@ -138,8 +138,7 @@ class Federation:
         refusal = self._entry.refusal(peer, key, now)
         if refusal is None:
             return None
-        member = self.membership.at(peer)
-        name = member.name if member is not None else self._entry.name_of(key)
+        name = self.name_of(peer, key)
         effects = self._refuse(peer, name, refusal, now)
         dropped = self._drop(name, "too_fast", now) if name is not None else []
         if dropped and not any(isinstance(effect, Send) for effect in effects):
@@ -222,6 +221,11 @@ class Federation:
         if member is None:
             return self._not_joined(peer, now)
         return self._reject(peer, self._objection(member, message) or wrong, now, message)
+
+    def name_of(self, peer: bytes, key: str | None) -> str | None:
+        """Who has this connection, as far as can be known; ``key``: the one that it has shown."""
+        member = self.membership.at(peer)
+        return member.name if member is not None else self._entry.name_of(key)
 
     # What else can happen
 

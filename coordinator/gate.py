@@ -50,8 +50,10 @@ class Gate:
         """As :meth:`Federation.turned_away`; the connection of a key that is not let in any more ends."""
         if not self._connections.knows(received.fd, received.peer):
             self._unsaid += self._news(now)  # it has come before its first message, and so has its news
-        self._connections.heard(received.fd, received.peer, now)
         effects = self._federation.turned_away(received.peer, received.key, now)
+        # Else who sends too much would never be quiet.
+        counts = effects is None
+        self._connections.heard(received.fd, received.peer, now, key=received.key, counts=counts)
         if effects is not None and received.fd is not None and not self._let_in(received.key):
             self._socket.cut(received.fd)
         return effects
@@ -100,8 +102,7 @@ class Gate:
 
     def _cut(self, cut: Cut, now: float) -> list[Effect]:
         self._socket.cut(cut.fd)
-        member = self._federation.membership.at(cut.peer) if cut.peer is not None else None
-        name = member.name if member is not None else None
+        name = self._federation.name_of(cut.peer, cut.key) if cut.peer is not None else None
         event = ConnectionCut(self._federation.rounds.current, cut.reason, name)
         effects = self._federation.refusals.note(name or "", cut.reason, event)
         if cut.peer is not None and cut.reason == "endless":

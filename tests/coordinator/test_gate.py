@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 import zmq
 
+from coordinator.connections import MOST_OF_A_KEY
 from protocol import key_files
 from protocol.codec import decode, encode
 from protocol.keys import KeyPair
-from protocol.messages import Join, Refuse, Rejected, Train, Update
+from protocol.messages import Heartbeat, Join, Refuse, Rejected, Train, Update
 from protocol.monitoring import Happened
 from protocol.sockets import DealerSocket
 from tests.coordinator import tiny
@@ -37,17 +38,32 @@ def context() -> Iterator[Context]:
 class Locked:
     """A daemon with keys, and participants who have some."""
 
-    def __init__(self, folder: Path, context: Context, **federation: object) -> None:
+    def __init__(
+        self, folder: Path, context: Context, *, open_files: int | None = None, **federation: object
+    ) -> None:
         self.keys = folder / "keys"
         key_files.provide(self.keys, NAMES)
         self.context = context
         rules = {"rounds": 3, "min_updates": 1, "heartbeat_s": 0.2, "liveness_s": 30.0, **federation}
-        self.daemon = DaemonProcess(tiny.scenario(**rules), folder / "run", keys=self.keys)
+        self.daemon = DaemonProcess(
+            tiny.scenario(**rules), folder / "run", keys=self.keys, open_files=open_files
+        )
         self.endpoint = self.daemon.endpoint
 
     def participant(self, name: str, *, key: KeyPair | None = None) -> Participant:
-        key = key or key_files.read_key(self.keys / f"{name}.key")
+        key = key or self.key_of(name)
         return Participant(self.context, self.endpoint, name, key=key, coordinator_key=self.coordinator_key)
+
+    def key_of(self, name: str) -> KeyPair:
+        return key_files.read_key(self.keys / f"{name}.key")
+
+    def connected(self, name: str) -> DealerSocket:
+        """A connection with that name's key, on which nothing has been said."""
+        dealer = DealerSocket(
+            self.context, self.endpoint, key=self.key_of(name), coordinator_key=self.coordinator_key
+        )
+        assert dealer.raw.poll(round(PATIENCE_S * 1000), zmq.POLLOUT)
+        return dealer
 
     @property
     def coordinator_key(self) -> str:
@@ -331,6 +347,24 @@ class TestLimits:
                 until=lambda: daemon.process.poll() is not None,
             )
         assert daemon.end()[0] == 0
+
+    def test_many_connections_of_one_key_keep_nobody_out(self, tmp_path: Path, context: Context) -> None:
+        locked = Locked(tmp_path, context, open_files=160, participants=3, selected=3)
+        crowd = [locked.connected("dee") for _ in range(40)]
+
+        def beat() -> None:
+            for dealer in crowd:
+                dealer.send(encode(Heartbeat(run="0" * 16)))
+
+        beat()
+        assert locked.daemon.await_line("connection_cut", reason="crowded")["participant"] == "dee"
+        others = []
+        for name in NAMES[:3]:
+            beat()
+            others.append(locked.participant(name).join().ready())
+        rounds = locked.finish(others)
+        assert [line["received"] for line in rounds] == [3, 3, 3]
+        assert rounds[0]["rejections"]["crowded"] >= 40 - MOST_OF_A_KEY
 
 
 class Raw:

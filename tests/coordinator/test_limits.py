@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coordinator.connections import IN_FLIGHT, Connections, Cut, limited
+from coordinator.connections import FIRST_MESSAGE, IN_FLIGHT, MOST_OF_A_KEY, Connections, Cut, limited
 from coordinator.limits import Buckets, message_buckets
 from tests.coordinator import tiny
 
@@ -65,9 +65,13 @@ class TestBuckets:
 
 
 def connections(**changes: float) -> Connections:
-    settings = {"most": 3, "quiet_s": 30.0, "endless": 1000, **changes}
+    settings = {"most": 3, "quiet_s": 30.0, "endless": 1000, "first": 100, **changes}
     return Connections(
-        most=int(settings["most"]), quiet_s=settings["quiet_s"], endless=int(settings["endless"]), now=0.0
+        most=int(settings["most"]),
+        quiet_s=settings["quiet_s"],
+        endless=int(settings["endless"]),
+        first=int(settings["first"]),
+        now=0.0,
     )
 
 
@@ -89,11 +93,12 @@ class TestConnections:
         assert there.too_much(3.0, lambda fd: 1501) == [Cut(7, "endless", PEER)]
         assert there.too_much(4.0, lambda fd: 9999) == []
 
-    def test_one_that_never_said_a_whole_message_too(self) -> None:
+    def test_one_that_never_said_a_whole_message_after_fewer(self) -> None:
         there = connections()
         there.accepted(7, 0.0)
-        assert there.too_much(1.0, lambda fd: 0) == []
-        assert there.too_much(2.0, lambda fd: 1001) == [Cut(7, "endless", None)]
+        there.accepted(8, 0.0)
+        assert there.too_much(1.0, {7: 100, 8: 101}.get) == [Cut(8, "endless", None)]
+        assert there.too_much(2.0, lambda fd: 101) == [Cut(7, "endless", None)]
 
     def test_who_is_quiet_is_cut_unless_this_process_was(self) -> None:
         there = connections()
@@ -105,7 +110,7 @@ class TestConnections:
         assert there.too_much(100.0, lambda fd: 0) == []
 
     def test_who_is_in_the_middle_of_a_long_message_is_there_as_long_as_it_gets_on(self) -> None:
-        there = connections(endless=10**9)
+        there = connections(endless=10**9, first=10**9)
         for fd in (7, 8, 9):
             there.accepted(fd, 0.0)
         there.heard(7, b"fast", 0.0)
@@ -130,6 +135,41 @@ class TestConnections:
         there.heard(6, PEER, 6.0)
         assert there.too_much(7.0, lambda fd: 0) == [Cut(6, "crowded", PEER)]
 
+    def test_of_one_key_the_newest_few_stay(self) -> None:
+        there = connections(most=100)
+        for fd in range(MOST_OF_A_KEY + 2):
+            there.accepted(fd, fd)
+            there.heard(fd, b"%d" % fd, fd, key="eve's")
+        there.accepted(50, 9.0)
+        there.heard(50, PEER, 9.0, key="ann's")
+        crowded = [Cut(0, "crowded", b"0", "eve's"), Cut(1, "crowded", b"1", "eve's")]
+        assert there.too_much(10.0, lambda fd: 0) == crowded
+        assert there.too_much(11.0, lambda fd: 0) == []
+
+    def test_of_a_crowd_the_keys_with_most_go_first_and_a_newcomer_stays(self) -> None:
+        there = connections(most=4)
+        for fd, key in enumerate(["eve's", "eve's", "bob's", "eve's", "bob's", "ann's"]):
+            there.accepted(fd, fd)
+            there.heard(fd, b"%d" % fd, fd, key=key)
+        there.accepted(6, 6.0)  # it has not spoken yet
+        assert [cut.fd for cut in there.too_much(7.0, lambda fd: 0)] == [0, 1, 2]
+
+    def test_without_keys_nobody_is_counted_with_another(self) -> None:
+        there = connections(most=100)
+        for fd in range(2 * MOST_OF_A_KEY):
+            there.accepted(fd, 0.0)
+            there.heard(fd, b"%d" % fd, 0.0)
+        assert there.too_much(1.0, lambda fd: 0) == []
+
+    def test_a_message_too_many_ends_what_was_under_way_and_is_no_sign_of_life(self) -> None:
+        there = connections()
+        there.accepted(7, 0.0)
+        there.heard(7, PEER, 0.0)
+        for second in range(1, 31):
+            there.heard(7, PEER, second, counts=False)
+            assert there.too_much(second, lambda fd, at=second: 900 * at) == []  # type: ignore[misc]
+        assert there.too_much(31.0, lambda fd: 900 * 31) == [Cut(7, "quiet", PEER)]
+
     def test_what_the_system_does_not_count_is_not_limited(self) -> None:
         there = connections()
         there.accepted(7, 0.0)
@@ -147,5 +187,7 @@ class TestConnections:
     def test_a_federations_largest_message_is_far_from_the_limit(self) -> None:
         there = limited(tiny.scenario().federation, tiny.MANIFEST, 1024, 0.0)
         there.accepted(7, 0.0)
-        assert there.too_much(1.0, lambda fd: 0) == []
-        assert there.too_much(2.0, lambda fd: IN_FLIGHT) == []
+        assert there.too_much(0.5, lambda fd: FIRST_MESSAGE) == []
+        there.heard(7, PEER, 1.0)
+        assert there.too_much(1.0, lambda fd: FIRST_MESSAGE) == []
+        assert there.too_much(2.0, lambda fd: FIRST_MESSAGE + IN_FLIGHT) == []
