@@ -21,6 +21,7 @@ class Audits:
         self._last = scenario.federation.rounds
         self._membership = membership
         self._alone_since: float | None = None
+        self._said_waiting = False
 
     @property
     def outstanding(self) -> tuple[Unmeasured, ...]:
@@ -33,12 +34,12 @@ class Audits:
         if self.due(number):
             self._evaluations.add(number)
 
-    def assign(self) -> list[Effect]:
+    def assign(self, now: float) -> list[Effect]:
         """Give what is to be measured to those who are idle."""
         peers = {auditor.name: auditor.peer for auditor in self._membership.ready_auditors()}
         return [
             Send(peers[name], Evaluate(run=self._run, round=number))
-            for name, number in self._evaluations.assign(list(peers))
+            for name, number in self._evaluations.assign(list(peers), now)
         ]
 
     def release(self, name: str) -> None:
@@ -50,8 +51,10 @@ class Audits:
     def objection(self, member: Member, report: EvaluationReport, completed: int) -> Objection | None:
         if not member.auditor:
             return Objection("unexpected", f"{member.name} is no auditor")
-        if report.round in self._evaluations.outstanding:
+        if report.round == self._evaluations.assigned(member.name):
             return None
+        if report.round in self._evaluations.outstanding:
+            return Objection("unexpected", f"{member.name} was not asked to measure round {report.round}")
         reason: RejectReason = (
             "duplicate" if report.round <= completed and self.due(report.round) else "unexpected"
         )
@@ -69,19 +72,26 @@ class Audits:
         return [EvaluationSkipped(number, reason)]
 
     def end(self, last_round: int, now: float) -> tuple[list[Effect], bool]:
-        """An auditor may take as long as it needs, but one that left is not awaited for ever."""
+        """Each measurement may take ``deadline_s``, and one that left may stay away for as long."""
         outstanding = self._evaluations.outstanding
         if not outstanding:
             return [], True
-        if self._membership.ready_auditors():
+        there, patience_s = len(self._membership.ready_auditors()), self._rules.deadline_s
+        if not self.auditor_seen:
+            reason = "no auditor has joined"
+        elif self._evaluations.under_way(now, patience_s):
             self._alone_since = None
-            return [], False
-        reason = "no auditor has joined"
-        if self.auditor_seen:
-            if self._alone_since is None:
-                self._alone_since = now
-                return [RunWaiting(last_round, "auditor", 0, 1)], False
-            if now - self._alone_since <= self._rules.deadline_s:
-                return [], False
-            reason = f"no auditor for {self._rules.deadline_s:g} s"
+            return self._waiting(last_round, there), False
+        elif there:
+            reason = f"no measurement within {patience_s:g} s"
+        else:
+            self._alone_since = now if self._alone_since is None else self._alone_since
+            if now - self._alone_since <= patience_s:
+                return self._waiting(last_round, there), False
+            reason = f"no auditor for {patience_s:g} s"
         return [effect for number in outstanding for effect in self.give_up(number, reason)], True
+
+    def _waiting(self, last_round: int, there: int) -> list[Effect]:
+        """Said once, whoever comes and goes meanwhile."""
+        said, self._said_waiting = self._said_waiting, True
+        return [] if said else [RunWaiting(last_round, "auditor", there, 1)]

@@ -198,7 +198,7 @@ class Daemon:
                 return self._federation.evaluation_lost(message.round, str(problem), now)
         frames = [encode_header(message), *(self._loaned(parameters) if parameters else ())]
         if not self._socket.send(send.peer, frames):
-            return self._federation.unreachable(send.peer)
+            return self._federation.unreachable(send.peer, now)
         self._bytes_out += sum(len(frame) for frame in frames)
         return []
 

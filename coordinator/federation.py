@@ -161,7 +161,7 @@ class Federation:
             )
         holder = self.membership.named(join.name)
         if holder is not None and holder.peer != peer and not holder_reachable:
-            effects += self._lose(holder, "replaced")
+            effects += self._lose(holder, "replaced", now)
             holder = None
         refusal = join_refusal(
             join,
@@ -235,10 +235,10 @@ class Federation:
         if member is not None:
             member.heard = now
 
-    def unreachable(self, peer: bytes) -> list[Effect]:
+    def unreachable(self, peer: bytes, now: float) -> list[Effect]:
         """A message could not be sent: the connection is gone."""
         member = self.membership.at(peer)
-        return self._lose(member, "unreachable") if member is not None else []
+        return self._lose(member, "unreachable", now) if member is not None else []
 
     def allow_only(self, allowed: AllowList, now: float) -> list[Effect]:
         """The allow-list says this from now on."""
@@ -257,7 +257,7 @@ class Federation:
         self._ticked = now
         effects: list[Effect] = []
         for member in self.membership.silent(now, rules.liveness_s):
-            effects += self._lose(member, "silent")
+            effects += self._lose(member, "silent", now)
         return effects + self.rounds.tick(now) + self._go_on(now)
 
     def round_closed(self, digest: str, now: float, *, bytes_in: int, bytes_out: int) -> list[Effect]:
@@ -379,7 +379,7 @@ class Federation:
     def _go_on(self, now: float) -> list[Effect]:
         """Have measured what is to be; begin the next round unless that holds it up; after the last one wait
         for the measurements, then store the end of it."""
-        effects = self.measuring.assign()
+        effects = self.measuring.assign(now)
         if self.rounds.phase is Phase.BETWEEN:
             said, free = self.measuring.between_rounds(now)
             effects += said + (self.rounds.begin(now) if free else [])
@@ -399,9 +399,9 @@ class Federation:
             return Objection("foreign", f"this is run {self.run}")
         return self.rounds.objection(update.round, member.name)
 
-    def _lose(self, member: Member, reason: LostReason) -> list[Effect]:
+    def _lose(self, member: Member, reason: LostReason, now: float) -> list[Effect]:
         self._forget(member)
-        return [ParticipantLost(self.rounds.current, member.name, reason), *self.measuring.assign()]
+        return [ParticipantLost(self.rounds.current, member.name, reason), *self.measuring.assign(now)]
 
     def _forget(self, member: Member) -> None:
         self.membership.remove(member)

@@ -31,7 +31,7 @@ class Measuring(Protocol):
         """The model of that round exists (0: the initial one)."""
         ...
 
-    def assign(self) -> list[Effect]:
+    def assign(self, now: float) -> list[Effect]:
         """Ask those who are there and not at it for what is to be measured."""
         ...
 

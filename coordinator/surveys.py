@@ -60,7 +60,7 @@ class Surveys:
         if self.due(number) and (self._survey is None or self._survey.round != number):
             self._survey = Survey(number)
 
-    def assign(self) -> list[Effect]:
+    def assign(self, now: float) -> list[Effect]:
         """Ask all who are there and have neither reported nor been asked."""
         survey = self._survey
         if survey is None or not self._rounds.shares:

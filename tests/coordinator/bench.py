@@ -159,7 +159,7 @@ class Bench:
             peer = self.peer(name)
             self.unreachable.add(peer)
             self._connections[name] = self._connections.get(name, 0) + 1
-            self.perform(self.federation.unreachable(peer))
+            self.perform(self.federation.unreachable(peer, self.now))
 
     # Time
 
@@ -198,7 +198,7 @@ class Bench:
             match pending.popleft():
                 case Send(peer, message):
                     if peer in self.unreachable:
-                        pending.extend(self.federation.unreachable(peer))
+                        pending.extend(self.federation.unreachable(peer, self.now))
                     else:
                         self.sent.setdefault(self._names.get(peer, "?"), []).append(message)
                 case DiscardUpdates():

@@ -210,7 +210,7 @@ class TestStrangers:
     def test_one_that_was_taken_for_lost_joins_again_and_goes_on(self) -> None:
         bench = Bench(tiny.scenario())
         bench.ready(*FOUR)
-        bench.perform(bench.federation.unreachable(bench.peer("dee")))
+        bench.perform(bench.federation.unreachable(bench.peer("dee"), bench.now))
         bench.beat("dee")
         assert bench.heard("dee", Refuse)[0].reason == "not_joined"
         bench.ready("dee")
@@ -353,16 +353,46 @@ class TestMeasuring:
         assert bench.all(EvaluationSkipped)[0].reason == "no auditor has joined"
         assert bench.finished
 
-    def test_an_auditor_that_is_there_may_take_as_long_as_it_needs(self) -> None:
-        bench = Bench(measured(deadline_s=100.0))
+    def test_an_auditor_that_is_there_may_take_until_the_deadline_for_each_and_the_run_says_so(self) -> None:
+        bench = Bench(measured(every=1, deadline_s=100.0))
         bench.ready("aud", auditor=True)
         bench.ready(*FOUR)
         play(bench, 4)
-        for _ in range(10):
+        for number in range(5):
             bench.after(90)
+            assert not bench.finished
+            bench.measured("aud", number)
+        assert bench.finished
         assert bench.all(EvaluationSkipped) == []
-        bench.measured("aud", 4)
-        assert bench.all(RunCompleted) != []
+        waiting = [event for event in bench.all(RunWaiting) if event.reason == "auditor"]
+        assert waiting == [RunWaiting(4, "auditor", 1, 1)]
+
+    @pytest.mark.parametrize("starts_anew", [False, True])
+    def test_one_that_only_says_that_it_is_there_is_not_waited_for_longer(self, starts_anew: bool) -> None:
+        bench = Bench(measured(every=2, deadline_s=100.0))
+        bench.ready("aud", auditor=True)
+        bench.ready(*FOUR)
+        play(bench, 4)
+        for _ in range(3):
+            bench.after(30)
+            if starts_anew:
+                bench.lose("aud")
+                bench.ready("aud", auditor=True)
+        assert bench.all(EvaluationSkipped) == []
+        bench.after(12)
+        assert [event.round for event in bench.all(EvaluationSkipped)] == [0, 2, 4]
+        assert bench.last(EvaluationSkipped).reason == "no measurement within 100 s"
+        assert bench.finished
+
+    def test_one_auditor_cannot_answer_for_another(self) -> None:
+        bench = Bench(measured(rounds=(0,)))
+        bench.ready("aud", auditor=True)
+        bench.ready("eve", auditor=True)
+        bench.measured("eve", 0)
+        assert bench.heard("eve", Rejected)[0].reason == "unexpected"
+        bench.measured("aud", 0, measurements=(tiny.MEASUREMENT,))
+        assert bench.heard("aud", Accepted)[0].round == 0
+        assert [event.auditor for event in bench.all(Evaluated)] == ["aud"]
 
     def test_one_that_has_gone_is_waited_for_until_the_deadline_and_the_run_says_so(self) -> None:
         bench = Bench(measured(every=2, deadline_s=100.0))
