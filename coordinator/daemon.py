@@ -140,14 +140,16 @@ class Daemon:
         try:
             decoded = decode_frames(frames, self._model.manifest)
         except CodecError as error:
-            return self._federation.undecodable(peer, error.kind, error.detail, error.message, now)
+            return self._federation.undecodable(
+                peer, error.kind, error.detail, error.message, now, key=received.key
+            )
         match decoded.message:
             case Join() as join:
                 holder = self._federation.membership.named(join.name)
                 reachable = holder is not None and self._reachable(holder.peer)
                 return self._federation.join(peer, join, now, holder_reachable=reachable, key=received.key)
             case Update() as update:
-                arrival = self._federation.update(peer, update, now, size=size)
+                arrival = self._federation.update(peer, update, now, size=size, key=received.key)
                 if not isinstance(arrival, Arrival):
                     return arrival
                 assert decoded.parameters is not None
@@ -159,7 +161,7 @@ class Daemon:
                 self._federation.hears(peer, now)
                 return []
             case message:
-                return self._federation.receive(peer, message, now)
+                return self._federation.receive(peer, message, now, key=received.key)
 
     def _reachable(self, peer: bytes) -> bool:
         return self._socket.send(peer, encode(Heartbeat(run=self._federation.run)))

@@ -1,10 +1,15 @@
 """Whose messages are looked at: those of keys that are allowed, as many as anybody needs to send."""
 
 from coordinator.admission import Refusal
-from coordinator.limits import message_buckets
+from coordinator.limits import Buckets, message_buckets
 from protocol.keys import AllowList
 from protocol.messages import Join
 from protocol.scenario import Federation as Rules
+
+# Of one name: each is a few lines of the journal, and the model for the ready that follows. Who comes back
+# over a bad line joins every few seconds at most.
+JOINS = 60.0
+JOINS_PER_S = 0.2
 
 
 class Entry:
@@ -13,6 +18,7 @@ class Entry:
     def __init__(self, rules: Rules, allowed: AllowList | None) -> None:
         self.allowed = allowed
         self._messages = message_buckets(rules)
+        self._beginnings: Buckets[str] = Buckets(JOINS, JOINS_PER_S)
 
     def name_of(self, key: str | None) -> str | None:
         return self.allowed.names.get(key or "") if self.allowed is not None else None
@@ -25,6 +31,10 @@ class Entry:
         if not self._messages.take(name or peer, now):
             return Refusal("too_fast", "more messages than anybody needs to send")
         return None
+
+    def may_begin(self, name: str, now: float) -> bool:
+        """Whether this name may join, or be ready, once more."""
+        return self._beginnings.take(name, now)
 
     def claim_refusal(self, join: Join, key: str | None) -> Refusal | None:
         name = self.name_of(key)

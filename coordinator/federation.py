@@ -12,6 +12,7 @@ from coordinator.entry import Entry
 from coordinator.journal import (
     CheckpointWritten,
     LostReason,
+    MessageRefused,
     ParticipantJoined,
     ParticipantLeft,
     ParticipantLost,
@@ -43,6 +44,8 @@ from protocol.messages import (
 )
 from protocol.scenario import Scenario, dump_scenario
 from protocol.split import ClassSplit
+
+MOST_OF_A_REASON = 200  # characters: whoever leaves can say so over and over
 
 
 class Federation:
@@ -101,11 +104,14 @@ class Federation:
 
     # What can be received
 
-    def receive(self, peer: bytes, message: AnyMessage, now: float) -> list[Effect]:
-        """Any message but a join or an update, which need to be looked into first."""
+    def receive(
+        self, peer: bytes, message: AnyMessage, now: float, *, key: str | None = None
+    ) -> list[Effect]:
+        """Any message but a join or an update, which need to be looked into first. ``key``: the one that the
+        connection has shown."""
         member = self.membership.at(peer)
         if member is None:
-            return self._not_joined(peer, now)
+            return self._not_joined(peer, key, now)
         member.heard = now
         if not isinstance(message, Ready | Offer | EvaluationReport | Leave | Heartbeat):
             return self._reject(
@@ -120,7 +126,8 @@ class Federation:
                 return self._ready(member, message, now)
             case Leave():
                 self._forget(member)
-                left: list[Effect] = [ParticipantLeft(self.rounds.current, member.name, message.reason)]
+                why = message.reason[:MOST_OF_A_REASON]
+                left: list[Effect] = [ParticipantLeft(self.rounds.current, member.name, why)]
                 if not member.auditor:
                     left += self.rounds.left(member.name, now)
                 return left + self._go_on(now)
@@ -172,10 +179,13 @@ class Federation:
         )
         if refusal is not None:
             return effects + self._refuse(peer, join.name, refusal, now)
+        if present is not None and not self.refusals.may_answer(peer, now):
+            return effects
+        if not self._entry.may_begin(join.name, now):
+            # It asks again, and one that cannot wait for its turn gains nothing by an answer.
+            return effects + self._too_often(join.name, now)
         if present is None:
             effects.append(ParticipantJoined(join.name, join.auditor, join.software))
-        elif not self.refusals.may_answer(peer, now):
-            return effects
         # A repeated join starts the conversation again; messages keep their order, so no ready is lost by it.
         self.membership.add(Member(join.name, peer, join.auditor, join.share, heard=now, key=key))
         self.measuring.auditor_seen |= join.auditor
@@ -184,12 +194,14 @@ class Federation:
         )
         return [*effects, Send(peer, welcome)]
 
-    def update(self, peer: bytes, update: Update, now: float, *, size: int) -> Arrival | list[Effect]:
+    def update(
+        self, peer: bytes, update: Update, now: float, *, size: int, key: str | None = None
+    ) -> Arrival | list[Effect]:
         """An update by its header. An :class:`Arrival` is answered with :meth:`counted` once its values have
         been looked at, and added to the sum if nothing is wrong with them."""
         member = self.membership.at(peer)
         if member is None:
-            return self._not_joined(peer, now)
+            return self._not_joined(peer, key, now)
         member.heard = now
         objection = self._objection(member, update)
         if objection is not None:
@@ -207,19 +219,26 @@ class Federation:
         return rejected + self.rounds.counted(arrival, outcome, now)
 
     def undecodable(
-        self, peer: bytes, kind: str, detail: str, message: AnyMessage | None, now: float
+        self,
+        peer: bytes,
+        kind: str,
+        detail: str,
+        message: AnyMessage | None,
+        now: float,
+        *,
+        key: str | None = None,
     ) -> list[Effect]:
         """Frames that are no message; ``message`` is the header, if only the tensors are wrong."""
         member = self.membership.at(peer)
         if member is not None:
             member.heard = now
         if kind == "other_version":
-            return self._refuse(peer, None, Refusal("other_version", detail), now)
+            return self._refuse(peer, self.name_of(peer, key), Refusal("other_version", detail), now)
         wrong = Objection("wrong_size" if kind == "wrong_size" else "malformed", detail)
         if not isinstance(message, Update):
-            return self._reject(peer, wrong, now)
+            return self._reject(peer, wrong, now, key=key)
         if member is None:
-            return self._not_joined(peer, now)
+            return self._not_joined(peer, key, now)
         return self._reject(peer, self._objection(member, message) or wrong, now, message)
 
     def name_of(self, peer: bytes, key: str | None) -> str | None:
@@ -344,8 +363,10 @@ class Federation:
         return effects
 
     def _ready(self, member: Member, ready: Ready, now: float) -> list[Effect]:
-        if member.ready and not self.refusals.may_answer(member.peer, now):
-            return []  # each one would be answered with the whole model
+        if member.ready and not (
+            self.refusals.may_answer(member.peer, now) and self._entry.may_begin(member.name, now)
+        ):
+            return self._too_often(member.name, now)  # each one would be answered with the whole model
         refusal = ready_refusal(
             ready, manifest_digest=self._manifest.digest, split=self._split, sizes=self._scenario.task.split
         )
@@ -408,8 +429,13 @@ class Federation:
         self.rounds.gone(member.name)
         self.measuring.release(member.name)
 
-    def _not_joined(self, peer: bytes, now: float) -> list[Effect]:
-        return self._refuse(peer, None, Refusal("not_joined", "join first"), now)
+    def _not_joined(self, peer: bytes, key: str | None, now: float) -> list[Effect]:
+        return self._refuse(peer, self.name_of(peer, key), Refusal("not_joined", "join first"), now)
+
+    def _too_often(self, name: str, now: float) -> list[Effect]:
+        detail = "it begins anew more often than anybody needs to, and is not answered each time"
+        event = MessageRefused(self.rounds.current, name, "too_often", detail)
+        return self.refusals.note(name, "too_often", event, now)
 
     def _refuse(self, peer: bytes, name: str | None, refusal: Refusal, now: float) -> list[Effect]:
         return self.refusals.refuse(peer, name, refusal, self.rounds.current, now)
@@ -420,7 +446,8 @@ class Federation:
         objection: Objection,
         now: float,
         about: Offer | Update | EvaluationReport | None = None,
+        *,
+        key: str | None = None,
     ) -> list[Effect]:
-        member = self.membership.at(peer)
-        name = member.name if member is not None else None
+        name = self.name_of(peer, key)
         return self.refusals.reject(peer, name, objection, about, self.rounds.current, now)

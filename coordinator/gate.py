@@ -82,7 +82,7 @@ class Gate:
                 self._connections.closed(event.fd)
             elif (reason := _FAILURES.get(event.happened)) is not None:
                 failed = HandshakeFailed(self._federation.rounds.current, reason)
-                effects += self._federation.refusals.note("", reason, failed)
+                effects += self._federation.refusals.note("", reason, failed, now)
         return effects
 
     def _tend_door(self, doorkeeper: Doorkeeper, now: float) -> Iterator[list[Effect]]:
@@ -98,13 +98,13 @@ class Gate:
             event = KeyRefused(
                 self._federation.rounds.current, stranger.address, reason, stranger.key, stranger.name
             )
-            yield self._federation.refusals.note(stranger.address, reason, event)
+            yield self._federation.refusals.note(stranger.address, reason, event, now)
 
     def _cut(self, cut: Cut, now: float) -> list[Effect]:
         self._socket.cut(cut.fd)
         name = self._federation.name_of(cut.peer, cut.key) if cut.peer is not None else None
         event = ConnectionCut(self._federation.rounds.current, cut.reason, name)
-        effects = self._federation.refusals.note(name or "", cut.reason, event)
+        effects = self._federation.refusals.note(name or "", cut.reason, event, now)
         if cut.peer is not None and cut.reason == "endless":
             effects += self._federation.drop(cut.peer, "endless", now)
         return effects

@@ -136,7 +136,8 @@ class ParticipantRefused(JournalEvent):
 @dataclass(frozen=True, slots=True)
 class MessageRefused(JournalEvent):
     """The first of its kind from a connection in a round; all are counted in ``round_completed``.
-    ``sender``: the participant's name, or the connection's id in hex before it has joined."""
+    ``sender``: the participant's name, or that of the connection's key, or the connection's id in hex before
+    it has joined where there are no keys."""
 
     level = "warning"
     round: int
@@ -146,6 +147,16 @@ class MessageRefused(JournalEvent):
 
 
 # Strangers, and limits
+
+
+@dataclass(frozen=True, slots=True)
+class RefusalsUnsaid(JournalEvent):
+    """So many refusals have been ``said`` since the last completed round, or within ``seconds``, that others
+    are only counted for now."""
+
+    level = "warning"
+    said: int
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,11 +2,14 @@
 
 import pytest
 
+from coordinator.entry import JOINS, JOINS_PER_S
+from coordinator.federation import MOST_OF_A_REASON
 from coordinator.journal import (
     Evaluated,
     EvaluationSkipped,
     MessageRefused,
     ParticipantJoined,
+    ParticipantLeft,
     ParticipantLost,
     ParticipantReady,
     ParticipantRefused,
@@ -232,6 +235,22 @@ class TestMembers:
             bench.say("ann", ready)
         assert len(bench.orders("ann")) == 1 + ANSWERS
         assert len(bench.all(ParticipantReady)) == 4 + ANSWERS
+
+    def test_one_that_joins_and_leaves_over_and_over_does_not_fill_the_journal(self) -> None:
+        bench = Bench(tiny.scenario())
+        for _ in range(10 * round(JOINS)):
+            bench.ready("ann")
+            bench.say("ann", Leave(run=RUN, reason="because " * 100))
+        for kind in (ParticipantJoined, ParticipantReady, ParticipantLeft):
+            assert len(bench.all(kind)) == JOINS
+        assert len(bench.last(ParticipantLeft).reason) == MOST_OF_A_REASON
+        assert [event.reason for event in bench.all(MessageRefused)] == ["too_often", "not_joined"]
+        bench.now += 1 / JOINS_PER_S
+        bench.ready("ann")
+        assert bench.federation.membership.named("ann") is not None
+        bench.ready("bob", "cid", "dee")
+        play(bench)
+        assert bench.last(RoundCompleted).rejections["too_often"] == 9 * JOINS
 
     def test_the_reason_of_a_failure_is_told_however_long_it_is(self) -> None:
         bench = Bench(tiny.scenario())

@@ -170,6 +170,13 @@ class TestWhoseWordCounts:
         assert rounds[0]["rejections"] == {"other_name": 1}
         assert not [line for line in locked.daemon.journal() if line["event"] == "participant_lost"]
 
+    def test_before_it_has_joined_its_name_is_that_of_its_key(self, locked: Locked) -> None:
+        dee = locked.connected("dee")
+        dee.send(encode(Heartbeat(run="0" * 16)))
+        dee.send([b"nonsense"])
+        for reason in ("not_joined", "malformed"):
+            assert locked.daemon.await_line("message_refused", reason=reason)["sender"] == "dee"
+
     def test_replayed_updates_and_those_of_other_rounds_and_runs_are_refused(self, locked: Locked) -> None:
         ann, *others = locked.all()
         order = ann.expect(Train)
