@@ -265,6 +265,8 @@ class Daemon:
     def _see_off(self) -> None:
         """Read on until everybody who was told of the end has left. A connection that is closed with
         messages unread is reset, which can take our last words with it."""
+        for raw in self._gate.sockets:
+            self._poller.unregister(raw)  # nobody reads these any more, and what is there would end each poll
         there = {member.peer for member in self._federation.membership.everybody()}
         deadline = time.monotonic() + LAST_WORDS_S
         while there and (patience := deadline - time.monotonic()) > 0:

@@ -72,6 +72,23 @@ class TestARun:
         assert daemon.end()[0] == 0
         assert daemon.await_line("run_completed")["rounds"] == 3
 
+    def test_waits_idly_for_the_last_to_leave_whoever_comes_meanwhile(
+        self, tmp_path: Path, context: Context
+    ) -> None:
+        daemon = DaemonProcess(tiny.scenario(rounds=1), tmp_path / "run")
+        endpoint = daemon.endpoint
+        participants = enter(context, daemon, *NAMES)
+        for participant in participants:
+            participant.train(participant.expect(Train))
+        daemon.await_line("run_completed")
+        before = after = cpu_s(daemon)
+        late = Participant(context, endpoint, "late")
+        while daemon.process.poll() is None:
+            after = cpu_s(daemon) or after
+            late.socket.raw.poll(100)
+        assert after - before < 1
+        assert daemon.end()[0] == 0
+
     def test_leaves_what_a_reader_relies_on(self, tmp_path: Path, context: Context) -> None:
         daemon = DaemonProcess(tiny.scenario(rounds=3), tmp_path / "run")
         finish(daemon, enter(context, daemon, *NAMES))
@@ -514,6 +531,12 @@ class TestBadInput:
         assert daemon.await_line("participant_lost")["participant"] == "ann"
         daemon.process.terminate()
         daemon.end()
+
+
+def cpu_s(daemon: DaemonProcess) -> float:
+    """What it has used so far; 0 once it has ended."""
+    said = Path(f"/proc/{daemon.process.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(said[11]) + int(said[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def last(lines: list[tuple[str, int]], line: tuple[str, int]) -> int:
