@@ -34,6 +34,7 @@ class Gate:
         self._doorkeeper = doorkeeper
         self._unsaid: list[Effect] = []
         self._look_at = self._read_at = 0.0  # at once
+        self._ending: dict[int, tuple[bytes, float]] = {}  # whose connections end, and when
 
     @property
     def sockets(self) -> list[zmq.Socket[bytes]]:
@@ -47,7 +48,8 @@ class Gate:
         return self._read_at if not len(self._connections) else min(self._read_at, self._look_at)
 
     def turned_away(self, received: Received, now: float) -> list[Effect] | None:
-        """As :meth:`Federation.turned_away`; the connection of a key that is not let in any more ends."""
+        """As :meth:`Federation.turned_away`; the connection of a key that is not let in any more ends, once it
+        has had time to hear why."""
         if not self._connections.knows(received.fd, received.peer):
             self._unsaid += self._news(now)  # it has come before its first message, and so has its news
         effects = self._federation.turned_away(received.peer, received.key, now)
@@ -55,7 +57,7 @@ class Gate:
         counts = effects is None
         self._connections.heard(received.fd, received.peer, now, key=received.key, counts=counts)
         if effects is not None and received.fd is not None and not self._let_in(received.key):
-            self._socket.cut(received.fd)
+            self._ending.setdefault(received.fd, (received.peer, now + CONNECTIONS_S))
         return effects
 
     def tend(self, now: float) -> Iterator[list[Effect]]:
@@ -66,6 +68,7 @@ class Gate:
             yield from self._tend_door(self._doorkeeper, now)
         if now >= self._look_at:
             self._look_at = now + CONNECTIONS_S
+            self._end_revoked(now)
             received = cache(self._socket.bytes_received)  # the system is asked once for each connection
             for peer in self._connections.bringing_on(now, received):
                 self._federation.hears(peer, now)
@@ -99,6 +102,13 @@ class Gate:
                 self._federation.rounds.current, stranger.address, reason, stranger.key, stranger.name
             )
             yield self._federation.refusals.note(stranger.address, reason, event, now)
+
+    def _end_revoked(self, now: float) -> None:
+        for fd, (peer, at) in list(self._ending.items()):
+            if now >= at:
+                del self._ending[fd]
+                if self._connections.knows(fd, peer):  # and not another one that has the descriptor now
+                    self._socket.cut(fd)
 
     def _cut(self, cut: Cut, now: float) -> list[Effect]:
         self._socket.cut(cut.fd)

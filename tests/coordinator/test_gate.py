@@ -221,6 +221,16 @@ class TestRevoking:
         assert [line["received"] for line in rounds] == [3, 3, 3]
         assert rounds[0]["rejections"]["revoked"] >= 2
 
+    def test_one_that_has_not_joined_is_told_as_well_before_its_connection_ends(self, locked: Locked) -> None:
+        dee = locked.participant("dee")
+        dee.send(Heartbeat(run="0" * 16))
+        assert dee.expect(Refuse).reason == "not_joined"
+        key_files.revoke(locked.keys, "dee")
+        locked.daemon.await_line("allow_list_changed")
+        dee.send(Heartbeat(run="0" * 16))
+        assert dee.expect(Refuse).reason == "revoked"
+        happens(dee.socket, Happened.KEY_REFUSED)
+
     def test_who_is_allowed_again_comes_back(self, locked: Locked) -> None:
         participants = locked.all()
         key_files.revoke(locked.keys, "ann")
