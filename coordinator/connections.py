@@ -25,12 +25,14 @@ CutReason = Literal["crowded", "quiet", "endless"]
 
 @dataclass
 class Connection:
-    """``peer``: who sends on it, and ``key``: the one that it has shown, both known from the first message.
-    ``heard``: when it last said a whole message, brought one on, or came. ``bytes``: received until it last
-    had, as far as has been looked at."""
+    """``address``: of the other end, None of one that was gone too soon. ``peer``: who sends on it, and
+    ``key``: the one that it has shown, both known from the first message. ``heard``: when it last said a
+    whole message, brought one on, or came. ``bytes``: received until it last had, as far as has been looked
+    at."""
 
     heard: float
     pace: Pace
+    address: str | None = None
     peer: bytes | None = None
     key: str | None = None
     bytes: int = 0
@@ -75,12 +77,14 @@ class Connections:
     def __len__(self) -> int:
         return len(self._all)
 
-    def accepted(self, fd: int, now: float) -> None:
+    def accepted(self, fd: int, now: float, address: str | None = None) -> None:
         self._all.pop(fd, None)  # so that the order is that of their coming
-        self._all[fd] = Connection(now, Pace(self._slowest))
+        self._all[fd] = Connection(now, Pace(self._slowest), address)
 
-    def closed(self, fd: int) -> None:
-        self._all.pop(fd, None)
+    def closed(self, fd: int) -> str | None:
+        """The address of the other end, as far as it is known."""
+        connection = self._all.pop(fd, None)
+        return connection.address if connection is not None else None
 
     def knows(self, fd: int | None, peer: bytes) -> bool:
         """Whether this is the connection of that peer, as far as can be known."""

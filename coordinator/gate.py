@@ -34,6 +34,7 @@ class Gate:
         self._doorkeeper = doorkeeper
         self._unsaid: list[Effect] = []
         self._look_at = self._read_at = 0.0  # at once
+        self._failed: str | None = None  # a handshake of the connection that libzmq says next to be closed
         self._ending: dict[int, tuple[bytes, float]] = {}  # whose connections end, and when
 
     @property
@@ -48,8 +49,8 @@ class Gate:
         return self._read_at if not len(self._connections) else min(self._read_at, self._look_at)
 
     def turned_away(self, received: Received, now: float) -> list[Effect] | None:
-        """As :meth:`Federation.turned_away`; the connection of a key that is not let in any more ends, once it
-        has had time to hear why."""
+        """As :meth:`Federation.turned_away`; the connection of a key that is not let in any more ends, after
+        a while in which it can hear why."""
         if not self._connections.knows(received.fd, received.peer):
             self._unsaid += self._news(now)  # it has come before its first message, and so has its news
         effects = self._federation.turned_away(received.peer, received.key, now)
@@ -78,15 +79,27 @@ class Gate:
     def _news(self, now: float) -> list[Effect]:
         """Of connections."""
         effects: list[Effect] = []
-        for event in self._socket.monitor.events():
+        events = list(self._socket.monitor.events())
+        # Of those that had the same descriptor only the last can be asked for its address.
+        there = {event.fd: event for event in events if event.happened is Happened.ACCEPTED}
+        for event in events:
             if event.happened is Happened.ACCEPTED:
-                self._connections.accepted(event.fd, now)
+                address = self._socket.address(event.fd) if event is there[event.fd] else None
+                self._connections.accepted(event.fd, now, address)
             elif event.happened is Happened.CLOSED:
-                self._connections.closed(event.fd)
+                address = self._connections.closed(event.fd)
+                if self._failed is not None:
+                    effects += self._handshake_failed(self._failed, address, now)
+                    self._failed = None
             elif (reason := _FAILURES.get(event.happened)) is not None:
-                failed = HandshakeFailed(self._federation.rounds.current, reason)
-                effects += self._federation.refusals.note("", reason, failed, now)
+                if self._failed is not None:
+                    effects += self._handshake_failed(self._failed, None, now)
+                self._failed = reason
         return effects
+
+    def _handshake_failed(self, reason: str, address: str | None, now: float) -> list[Effect]:
+        event = HandshakeFailed(self._federation.rounds.current, address, reason)
+        return self._federation.refusals.note(address or "", reason, event, now)
 
     def _tend_door(self, doorkeeper: Doorkeeper, now: float) -> Iterator[list[Effect]]:
         if now >= self._read_at:

@@ -182,11 +182,12 @@ class KeyRefused(JournalEvent):
 
 @dataclass(frozen=True, slots=True)
 class HandshakeFailed(JournalEvent):
-    """Somebody connected and did not come as far as showing a key. The first of its kind in a round; all are
-    counted in ``round_completed``."""
+    """Somebody connected and did not come as far as showing a key. The first of its kind from an address in
+    a round; all are counted in ``round_completed``. ``address``: None of one that was gone too soon."""
 
     level = "warning"
     round: int
+    address: str | None
     reason: str
 
 

@@ -130,6 +130,14 @@ class RouterSocket:
         moved = traffic(fd)
         return moved is not None and moved.waiting > 0
 
+    def address(self, fd: int) -> str | None:
+        """Of the other end of a connection; None once it has gone."""
+        try:
+            with borrowed(fd) as connection:
+                return str(connection.getpeername()[0])
+        except OSError:
+            return None
+
     def cut(self, fd: int) -> None:
         """End a connection. libzmq has no word for that; it sees the other end close."""
         with contextlib.suppress(OSError), borrowed(fd) as connection:  # it has gone by itself

@@ -156,6 +156,19 @@ class TestWhoGetsIn:
         greeting = b"\xff\0\0\0\0\0\0\0\x01\x7f\x03\x01CURVE" + bytes(15) + b"\x01" + bytes(31)
         assert greeting.startswith(said)
 
+    def test_failed_handshakes_are_said_once_for_each_address(self, locked: Locked) -> None:
+        host, port = locked.endpoint.removeprefix("tcp://").split(":")
+        dee = locked.participant("dee")
+        for source in ("127.0.0.2", "127.0.0.3"):
+            with socket.create_connection((host, int(port)), PATIENCE_S, (source, 0)) as stranger:
+                assert stranger.recv(1)
+                for _ in range(2):  # with the second answer the coordinator has taken note of the stranger
+                    dee.send(Heartbeat(run="0" * 16))
+                    dee.expect(Refuse)
+                stranger.sendall(b"\xff\0\0\0\0\0\0\0\x01\x7f\x03\0NULL" + bytes(48))
+                line = locked.daemon.await_line("handshake_failed", address=source)
+                assert line["reason"] == "other_mechanism"
+
 
 class TestWhoseWordCounts:
     def test_a_stolen_name_is_refused(self, locked: Locked) -> None:
