@@ -56,10 +56,19 @@ class Counter:
 
     def finished(self) -> list[Done]:
         """What has been done since the last call, in order. Raises :class:`~protocol.errors.RunFailed` where
-        a model would not be finite."""
+        a model would not be finite, or the thread could not do it."""
         done = []
         while self._under_way and self._under_way[0].done():
-            if (result := self._under_way.popleft().result()) is not None:
+            future = self._under_way.popleft()
+            error = future.exception()
+            if error is not None and not isinstance(error, RunFailed):
+                # Raised as it is, it would end the process before anybody was told.
+                said = " ".join(f"{type(error).__name__}: {error}".split())
+                raise RunFailed(
+                    f"an update could not be counted, or a model not be made ({said}); is there memory to "
+                    "spare? --resume goes on from the last checkpoint"
+                ) from error
+            if (result := future.result()) is not None:
                 done.append(result)
         return done
 

@@ -210,6 +210,22 @@ class TestTheCounter:
         expected.add(tiny.update("cid", 1))
         assert step.digest == step.model.digest() == expected.step(model, 0.5).digest()
 
+    def test_what_the_thread_cannot_do_is_a_failure_of_the_run_in_one_line(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def add(self: UpdateSum, update: Parameters) -> float:
+            raise MemoryError("Unable to allocate\n9 GiB")
+
+        monkeypatch.setattr(UpdateSum, "add", add)
+        told = threading.Semaphore(0)
+        counter = Counter(UpdateSum(tiny.MANIFEST), SMALL + 1, told.release)
+        counter.add(arrival("ann"), tiny.update("ann", 1))
+        assert told.acquire(timeout=60)
+        with pytest.raises(RunFailed, match=r"\(MemoryError: Unable to allocate 9 GiB\)") as failed:
+            counter.finished()
+        assert len(str(failed.value).splitlines()) == 1
+        counter.close()
+
     @pytest.mark.parametrize("size", [SMALL, SMALL + 1])
     def test_a_model_that_is_not_finite_is_said_where_it_is_asked_for(self, size: int) -> None:
         told = threading.Semaphore(0)
