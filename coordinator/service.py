@@ -5,6 +5,7 @@ import contextlib
 import platform
 import resource
 import secrets
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -149,6 +150,11 @@ def _start(
         if not directory.says_completed():  # killed between the two
             done = RunCompleted(state.round, model.digest(), state.elapsed_s)
             Journal(open_log(directory.journal, console=settings.console, run=state.run)).write(done)
+        elif settings.console:
+            print(
+                f"{directory.path}: the run is complete, with {state.round} rounds; nothing is left to do",
+                file=sys.stderr,
+            )
         return Outcome.COMPLETED
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
     try:

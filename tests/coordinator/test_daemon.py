@@ -461,7 +461,9 @@ class TestTheRunDirectory:
         daemon = DaemonProcess(scenario, tmp_path / "run")
         finish(daemon, enter(context, daemon, *NAMES))
         before = daemon.journal()
-        assert DaemonProcess(scenario, tmp_path / "run", resume=True).end()[0] == 0
+        code, said = DaemonProcess(scenario, tmp_path / "run", resume=True).end()
+        assert (code, len(said.splitlines())) == (0, 1)
+        assert f"{tmp_path}/run: the run is complete" in said
         assert daemon.journal() == before
 
     def test_of_a_run_killed_before_it_could_say_that_it_is_complete_says_so(
