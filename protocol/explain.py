@@ -46,7 +46,8 @@ def explain(error: ValidationError, model: type[BaseModel]) -> Problem:
             text = f"{place.entry}must be {expected}, not {_shown(details['input'])}"
         problems.setdefault(place.key, text)
     key, text = next(iter(problems.items()))
-    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+    others = len(problems) - 1
+    more = f" (and {others} more {'problems' if others > 1 else 'problem'})" if others else ""
     return Problem(key, text + more)
 
 

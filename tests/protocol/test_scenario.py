@@ -171,7 +171,7 @@ def test_a_file_that_is_no_toml() -> None:
         ),
         (
             "[task]\nway = 1\nquery = 0",
-            "task.way: must be a whole number, at least 2 and at most 64, not 1 (and 1 more)",
+            "task.way: must be a whole number, at least 2 and at most 64, not 1 (and 1 more problem)",
         ),
     ],
 )
