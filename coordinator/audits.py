@@ -81,17 +81,17 @@ class Audits:
             reason = "no auditor has joined"
         elif self._evaluations.under_way(now, patience_s):
             self._alone_since = None
-            return self._waiting(last_round, there), False
+            return [], False
         elif there:
             reason = f"no measurement within {patience_s:g} s"
         else:
             self._alone_since = now if self._alone_since is None else self._alone_since
             if now - self._alone_since <= patience_s:
-                return self._waiting(last_round, there), False
+                return self._waiting(last_round), False
             reason = f"no auditor for {patience_s:g} s"
         return [effect for number in outstanding for effect in self.give_up(number, reason)], True
 
-    def _waiting(self, last_round: int, there: int) -> list[Effect]:
+    def _waiting(self, last_round: int) -> list[Effect]:
         """Said once, whoever comes and goes meanwhile."""
         said, self._said_waiting = self._said_waiting, True
-        return [] if said else [RunWaiting(last_round, "auditor", there, 1)]
+        return [] if said else [RunWaiting(last_round, "auditor", 0, 1)]

@@ -216,8 +216,8 @@ class Evaluation(Section):
     ``by``: auditors, beside the rounds; or, where part of the model is private, the ``"participants"``, each
     with its own, before the next round begins.
     ``adaptation_steps``: one number or several, all measured in one pass over the adaptation.
-    ``deadline_s``: how long the end of a run waits for an auditor that has gone, and a round for participants
-    that measure.
+    ``deadline_s``: how long the end of a run waits for each measurement of an auditor, and for one that has
+    gone; and a round for participants that measure.
     """
 
     every: Rounds = 0
