@@ -144,10 +144,10 @@ class Participant:
         self.run = ""
         self.manifest = tiny.MANIFEST
         self.socket = DealerSocket(context, endpoint, key=key, coordinator_key=coordinator_key)
-        self.socket.raw.poll(PATIENCE_MS, zmq.POLLOUT)
+        assert self.socket.raw.poll(PATIENCE_MS, zmq.POLLOUT), f"no connection of {name} to {endpoint}"
 
     def send(self, message: Message, parameters: Parameters | None = None) -> None:
-        assert self.socket.send(encode(message, parameters))
+        assert self.socket.send(encode(message, parameters)), f"{self.name} has no connection any more"
 
     def send_raw(self, frames: list[bytes]) -> None:
         assert self.socket.send(frames)

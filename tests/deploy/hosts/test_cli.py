@@ -22,7 +22,10 @@ auditors = 1
 
 
 def test_ctrl_c_while_hosts_are_started_says_that_they_go_on_and_how_to_end_them(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    request: pytest.FixtureRequest,
 ) -> None:
     async def interrupted(*_: object) -> None:
         os.kill(os.getpid(), signal.SIGINT)
@@ -35,6 +38,9 @@ def test_ctrl_c_while_hosts_are_started_says_that_they_go_on_and_how_to_end_them
     monkeypatch.setattr(check, "check_hosts", all_well)
     (tmp_path / "lab.toml").write_text(HOSTS)
     (tmp_path / "tiny.toml").write_text("[federation]\nparticipants = 2\nselected = 2\nmin_updates = 2\n")
+    # A shell that starts the tests in the background has it ignored.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    request.addfinalizer(lambda: signal.signal(signal.SIGINT, before))
     with pytest.raises(SystemExit) as ended:
         main(["deploy", "up", str(tmp_path / "lab.toml"), str(tmp_path / "tiny.toml")])
     assert ended.value.code == INTERRUPTED
