@@ -66,7 +66,8 @@ class Monitor:
                 yield Event(happened, int(said["value"]) if happened in _WITH_FD else -1)
 
     def close(self) -> None:
-        self._watched.monitor(None, 0)
+        if not self._watched.closed:
+            self._watched.monitor(None, 0)
         self.raw.close(linger=0)
 
 

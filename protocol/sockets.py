@@ -7,6 +7,7 @@ reconnect a participant is a stranger until it joins again.
 import contextlib
 import errno
 import socket
+import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -57,7 +58,23 @@ class Received:
     fd: int | None = None
 
 
-class RouterSocket:
+class _Watched:
+    """A socket and its monitor. They end in this order, also where they are forgotten: libzmq's thread waits
+    for ever to tell a monitor that was closed before what it watches, and with it all connections do."""
+
+    def __init__(self, context: zmq.Context[zmq.Socket[bytes]], raw: zmq.Socket[bytes]) -> None:
+        self.raw = raw
+        self.monitor = Monitor(context, raw)
+        self._end = weakref.finalize(self, _close, self.monitor, raw, 0)
+        self._end.atexit = False
+
+    def close(self, linger_s: float) -> None:
+        """Close; messages still queued get ``linger_s`` to leave, in the background. Again: nothing."""
+        if self._end.detach() is not None:
+            _close(self.monitor, self.raw, linger_s)
+
+
+class RouterSocket(_Watched):
     """The coordinator's socket. ``send`` addresses a peer by the id that ``receive`` gave for it. What
     happens to its connections waits in ``monitor`` until it is asked for.
 
@@ -79,23 +96,23 @@ class RouterSocket:
         key: KeyPair | None = None,
     ) -> None:
         address = parse_address(bind, for_bind=True)
-        self.raw = _open(context, zmq.ROUTER, address)
+        raw = _open(context, zmq.ROUTER, address)
         self._keyed = key is not None
         # Sending to a peer that is gone fails at once instead of dropping the message in silence.
-        self.raw.set(zmq.ROUTER_MANDATORY, 1)
+        raw.set(zmq.ROUTER_MANDATORY, 1)
         # A second peer that claims the routing id of the first is turned away, instead of taking it over.
-        self.raw.set(zmq.ROUTER_HANDOVER, 0)
-        self.raw.set(zmq.BACKLOG, BACKLOG)
+        raw.set(zmq.ROUTER_HANDOVER, 0)
+        raw.set(zmq.BACKLOG, BACKLOG)
         if manifest is not None:
             largest = max((MAX_HEADER_BYTES, *manifest.buffer_sizes))
             # Of a frame that is encrypted libzmq measures what is on the wire.
-            self.raw.set(zmq.MAXMSGSIZE, largest + (CURVE_OVERHEAD if key is not None else 0))
+            raw.set(zmq.MAXMSGSIZE, largest + (CURVE_OVERHEAD if key is not None else 0))
         if key is not None:
-            self.raw.set(zmq.CURVE_SERVER, 1)
-            self.raw.set(zmq.CURVE_SECRETKEY, key.secret.encode())
-            self.raw.set(zmq.ZAP_DOMAIN, ZAP_DOMAIN)
-            self.raw.set(zmq.ZAP_ENFORCE_DOMAIN, 1)
-        self.monitor = Monitor(context, self.raw)
+            raw.set(zmq.CURVE_SERVER, 1)
+            raw.set(zmq.CURVE_SECRETKEY, key.secret.encode())
+            raw.set(zmq.ZAP_DOMAIN, ZAP_DOMAIN)
+            raw.set(zmq.ZAP_ENFORCE_DOMAIN, 1)
+        super().__init__(context, raw)
         try:
             self.raw.bind(address.url)
         except zmq.ZMQError as error:
@@ -143,13 +160,8 @@ class RouterSocket:
         with contextlib.suppress(OSError), borrowed(fd) as connection:  # it has gone by itself
             connection.shutdown(socket.SHUT_RDWR)
 
-    def close(self, linger_s: float) -> None:
-        """Close; messages still queued get ``linger_s`` to leave, in the background."""
-        self.monitor.close()
-        self.raw.close(linger=round(linger_s * 1000))
 
-
-class DealerSocket:
+class DealerSocket(_Watched):
     """A participant's socket; connects in the background and goes on trying, with growing pauses.
 
     While there is no connection ``send`` answers False and nothing is queued: a message meant for a
@@ -169,17 +181,17 @@ class DealerSocket:
         coordinator_key: str | None = None,
     ) -> None:
         address = parse_address(connect, for_bind=False)
-        self.raw = _open(context, zmq.DEALER, address)
+        raw = _open(context, zmq.DEALER, address)
         if key is not None and coordinator_key is not None:
-            self.raw.set(zmq.CURVE_PUBLICKEY, key.public.encode())
-            self.raw.set(zmq.CURVE_SECRETKEY, key.secret.encode())
-            self.raw.set(zmq.CURVE_SERVERKEY, coordinator_key.encode())
-        self.monitor = Monitor(context, self.raw)
+            raw.set(zmq.CURVE_PUBLICKEY, key.public.encode())
+            raw.set(zmq.CURVE_SECRETKEY, key.secret.encode())
+            raw.set(zmq.CURVE_SERVERKEY, coordinator_key.encode())
+        super().__init__(context, raw)
         self._fd: int | None = None
-        self.raw.set(zmq.IMMEDIATE, 1)
-        self.raw.set(zmq.RECONNECT_IVL, RECONNECT_FIRST_MS)
-        self.raw.set(zmq.RECONNECT_IVL_MAX, RECONNECT_MAX_MS)
-        self.raw.set(zmq.CONNECT_TIMEOUT, CONNECT_TIMEOUT_MS)
+        raw.set(zmq.IMMEDIATE, 1)
+        raw.set(zmq.RECONNECT_IVL, RECONNECT_FIRST_MS)
+        raw.set(zmq.RECONNECT_IVL_MAX, RECONNECT_MAX_MS)
+        raw.set(zmq.CONNECT_TIMEOUT, CONNECT_TIMEOUT_MS)
         try:
             self.raw.connect(address.url)
         except zmq.ZMQError as error:
@@ -203,10 +215,10 @@ class DealerSocket:
         """On the connection that the last message came by; None before there was one."""
         return traffic(self._fd) if self._fd is not None else None
 
-    def close(self, linger_s: float) -> None:
-        """Close; messages still queued get ``linger_s`` to leave, in the background."""
-        self.monitor.close()
-        self.raw.close(linger=round(linger_s * 1000))
+
+def _close(monitor: Monitor, raw: zmq.Socket[bytes], linger_s: float) -> None:
+    monitor.close()
+    raw.close(linger=round(linger_s * 1000))
 
 
 def _open(context: zmq.Context[zmq.Socket[bytes]], kind: int, address: Address) -> zmq.Socket[bytes]:

@@ -1,3 +1,4 @@
+import gc
 import socket
 from collections.abc import Iterator
 from contextlib import suppress
@@ -15,6 +16,7 @@ from protocol.header import MAX_HEADER_BYTES
 from protocol.keys import KeyPair
 from protocol.manifest import Manifest, Parameters, ParameterSpec
 from protocol.messages import Heartbeat, Update
+from protocol.monitoring import Monitor
 from protocol.sockets import MAX_FRAMES, QUEUED_MESSAGES, DealerSocket, RouterSocket
 from tests.protocol.generated import MANIFEST, PARAMETERS
 
@@ -267,6 +269,31 @@ def test_a_frame_as_large_as_the_largest_buffer_arrives_encrypted_too_and_a_larg
         router.raw.disable_monitor()
     finally:
         anybody.stop()
+
+
+def test_a_socket_that_is_forgotten_ends_after_its_monitor_has_been_told_to_stop(
+    context: Context, router: RouterSocket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended = []
+    close = Monitor.close
+
+    def noted(monitor: Monitor) -> None:
+        ended.append(raw.closed)
+        close(monitor)
+
+    monkeypatch.setattr(Monitor, "close", noted)
+    dealer = connected(context, router)
+    raw = dealer.raw
+    del dealer
+    gc.collect()
+    assert ended == [False]
+    assert raw.closed
+
+
+def test_closing_again_is_nothing(dealer: DealerSocket) -> None:
+    dealer.close(0)
+    dealer.close(0)
+    assert dealer.raw.closed
 
 
 # Addresses
