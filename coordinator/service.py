@@ -157,6 +157,7 @@ def _start(
             )
         return Outcome.COMPLETED
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+    socket: RouterSocket | None = None
     try:
         doorkeeper = Doorkeeper(context, locks.allowed) if locks is not None else None
         key = locks.key if locks is not None else None
@@ -199,7 +200,9 @@ def _start(
         )
         return daemon.run()
     finally:
-        context.destroy()  # the socket as well, where the daemon never came to close it
+        if socket is not None:
+            socket.close(0)  # where the daemon never came to it; the context would end its parts in any order
+        context.destroy()
 
 
 def _open_files() -> int:

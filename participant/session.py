@@ -113,21 +113,25 @@ class Session:
 
     def run(self) -> int:
         settings = self._settings
+        join = Join(
+            name=settings.name,
+            auditor=settings.role == "auditor",
+            share=settings.share,
+            software=f"fedmeta {version('fedmeta')}",
+        )
+        self._conversation = Conversation(
+            join, settings.coordinator, settings.patience_s, self._clock(), settings.key
+        )
         try:
             self._socket = self._open_socket()
-            join = Join(
-                name=settings.name,
-                auditor=settings.role == "auditor",
-                share=settings.share,
-                software=f"fedmeta {version('fedmeta')}",
-            )
-            self._conversation = Conversation(
-                join, settings.coordinator, settings.patience_s, self._clock(), settings.key
-            )
-            self._log.info("participant_started", coordinator=settings.coordinator, device=settings.device)
-            while self._stop is None:
-                self._turn()
-            self._socket.close(FAREWELL_S)
+            try:
+                self._log.info(
+                    "participant_started", coordinator=settings.coordinator, device=settings.device
+                )
+                while self._stop is None:
+                    self._turn()
+            finally:
+                self._socket.close(FAREWELL_S)  # the context would end its parts in any order
         finally:
             self._worker.close()
             self._context.destroy(linger=int(FAREWELL_S * 1000))
