@@ -161,7 +161,7 @@ class Connections:
 def limited(rules: Rules, manifest: Manifest, open_files: int, now: float) -> Connections:
     """What a federation needs, and no more than this process may open. An honest participant has one update
     under way, or a second one after a retry."""
-    message = MAX_HEADER_BYTES + sum(manifest.buffer_sizes)
+    message = MAX_HEADER_BYTES + manifest.size
     return Connections(
         most=max(16, min(MOST, open_files - 128)),
         quiet_s=max(QUIET_S, 3 * rules.liveness_s),

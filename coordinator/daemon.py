@@ -64,7 +64,7 @@ class Daemon:
     ) -> None:
         self._federation = federation
         self._model = model
-        self._counter = Counter(updates, sum(model.manifest.buffer_sizes), wakeup.notify)
+        self._counter = Counter(updates, model.manifest.size, wakeup.notify)
         self._socket = socket
         self._gate = gate
         self._store = store

@@ -14,7 +14,6 @@ from participant.jobs import (
     TrainJob,
     asks_the_same,
 )
-from protocol.manifest import Parameters
 from protocol.messages import LARGE_UPDATE, EvaluationReport, Offer, Update
 
 MAX_WAITING = 16  # evaluations behind the one that runs; a coordinator sends one at a time
@@ -94,7 +93,7 @@ class Agenda:
     def _give(self, answer: Send) -> Actions:
         """A large update is offered, and sent once it is fetched."""
         message, delta = answer.message, answer.parameters
-        if not isinstance(message, Update) or delta is None or _size(delta) <= LARGE_UPDATE:
+        if not isinstance(message, Update) or delta is None or delta.manifest.size <= LARGE_UPDATE:
             return _sent(answer)
         self._offered = message.round, answer
         fields = {"round": message.round, "seconds": message.seconds}
@@ -122,10 +121,6 @@ class Agenda:
                 return [Note("train_started", {"round": job.order.round}), Start(job)]
             case EvaluateJob():
                 return [Note("evaluation_started", {"round": job.order.round}), Start(job)]
-
-
-def _size(delta: Parameters) -> int:
-    return sum(buffer.nbytes for buffer in delta.buffers)
 
 
 def _answer(job: Job, outcome: Outcome) -> Send | None:

@@ -62,6 +62,11 @@ class Manifest(BaseModel):
         return tuple(sorted({spec.dtype for spec in self.parameters}))
 
     @property
+    def size(self) -> int:
+        """Bytes of all buffers."""
+        return sum(self.buffer_sizes)
+
+    @property
     def buffer_sizes(self) -> tuple[int, ...]:
         """Bytes of each buffer, in the order of :attr:`dtypes`."""
         return tuple(

@@ -49,7 +49,7 @@ def traffic(fd: int) -> Traffic | None:
 
 def slowest(manifest: Manifest, deadline_s: float) -> float:
     """Bytes a second below which a model does not arrive within a round."""
-    return max(SLOWEST, sum(manifest.buffer_sizes) / deadline_s)
+    return max(SLOWEST, manifest.size / deadline_s)
 
 
 class Pace:

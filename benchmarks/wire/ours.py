@@ -9,7 +9,7 @@ from pathlib import Path
 from protocol.key_files import provide
 from tests.system.failures.crowd import processor_s, resident_kib
 from tests.system.failures.federation import UNMEASURED, when
-from tests.system.processes import running_in, write_tiny
+from tests.system.processes import key_options, running_in, write_tiny
 
 ECHO = (sys.executable, "-m", "benchmarks.wire.echo")
 
@@ -45,7 +45,7 @@ def rounds(case: Case, folder: Path, count: int) -> Measured:
         coordinator.wait_for("run_waiting")
         idle = resident_kib(coordinator.pid)
         for name in names:
-            own = _key_options(folder / "keys", name) if case.keys else []
+            own = key_options(folder / "keys", name) if case.keys else ()
             processes.start_participant(coordinator, name, "benign", *own)
         coordinator.wait_for("round_completed", timeout_s=600)
         before, first = processor_s(coordinator.pid), len(coordinator.events("round_completed"))
@@ -69,7 +69,3 @@ def _settings(case: Case, count: int) -> list[str]:
     rules = {**everybody, **rates, "rounds": count, "round_deadline_s": 600.0, "checkpoint_every": 100}
     overrides = {f"federation.{key}": value for key, value in rules.items()} | UNMEASURED
     return [part for key, value in overrides.items() for part in ("--set", f"{key}={value}")]
-
-
-def _key_options(keys: Path, name: str) -> list[str]:
-    return ["--key", str(keys / f"{name}.key"), "--coordinator-key", str(keys / "coordinator.pub")]

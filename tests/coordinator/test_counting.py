@@ -23,6 +23,17 @@ def counting(**federation: object) -> Bench:
     return bench
 
 
+def one_short() -> Bench:
+    """The deadline has passed with two updates of three that are needed, and there is no other attempt."""
+    bench = counting(attempts=1)
+    bench.update("ann")
+    bench.update("bob")
+    bench.count()
+    bench.after(DEADLINE_S + 1)
+    assert bench.federation.rounds.phase is Phase.WAITING
+    return bench
+
+
 class TestWhileAnUpdateIsCounted:
     def test_it_is_neither_accepted_nor_asked_for_again(self) -> None:
         bench = counting()
@@ -76,12 +87,7 @@ class TestWhileAnUpdateIsCounted:
         assert bench.last(RoundCompleted).received == 4
 
     def test_a_round_that_it_completes_is_not_begun_anew_for_somebody_new(self) -> None:
-        bench = counting(attempts=1)
-        bench.update("ann")
-        bench.update("bob")
-        bench.count()
-        bench.after(DEADLINE_S + 1)
-        assert bench.federation.rounds.phase is Phase.WAITING
+        bench = one_short()
         bench.update("cid")
         bench.ready("eve")
         bench.count()
@@ -130,12 +136,7 @@ class TestWhileAnUpdateIsCounted:
         assert len(bench.all(RoundRetried)) > 0
 
     def test_a_bad_one_is_rejected_when_it_is_found_out_and_no_longer_waited_for(self) -> None:
-        bench = counting(attempts=1)
-        bench.update("ann")
-        bench.update("bob")
-        bench.count()
-        bench.after(DEADLINE_S + 1)
-        assert bench.federation.rounds.phase is Phase.WAITING
+        bench = one_short()
         bench.bad = {"dee"}
         bench.update("cid")
         bench.update("dee")

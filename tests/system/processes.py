@@ -129,6 +129,11 @@ class Process:
             ) from error
 
 
+def key_options(keys: Path, name: str, coordinator: str = "coordinator.pub") -> tuple[str, ...]:
+    """Of a participant, with a directory of keys; ``coordinator``: whose key it takes for the coordinator."""
+    return "--key", str(keys / f"{name}.key"), "--coordinator-key", str(keys / coordinator)
+
+
 class Coordinator(Process):
     """``wait_for`` and ``events`` see what this process logged, not what one before it did."""
 

@@ -8,7 +8,7 @@ import pytest
 
 from protocol.keys import KeyPair
 from tests.system.failures.federation import Kind, undisturbed
-from tests.system.processes import Coordinator, Process, Processes, until
+from tests.system.processes import Coordinator, Process, Processes, key_options, until
 from tests.system.test_wrong_input import assert_refused
 
 pytestmark = pytest.mark.system
@@ -28,7 +28,7 @@ class Keys:
 
     def of(self, name: str, coordinator: str = "coordinator.pub") -> tuple[str, ...]:
         """A participant's options."""
-        return "--key", str(self.folder / f"{name}.key"), "--coordinator-key", str(self.folder / coordinator)
+        return key_options(self.folder, name, coordinator)
 
 
 @pytest.fixture

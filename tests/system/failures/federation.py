@@ -20,6 +20,7 @@ from tests.system.processes import (
     Process,
     Processes,
     digests,
+    key_options,
     matching,
     running_in,
     write_tiny,
@@ -78,8 +79,7 @@ class Federation:
     def start(self, name: str, endpoint: str | None = None, **environment: str) -> None:
         """``endpoint``: None for the coordinator's own."""
         host = None if self.lab is None else self.lab.namespace(name)
-        options = ["--log", str(self._logs / f"{name}.jsonl"), "--key", str(self.keys / f"{name}.key")]
-        options += ["--coordinator-key", str(self.keys / "coordinator.pub")]
+        options = ["--log", str(self._logs / f"{name}.jsonl"), *key_options(self.keys, name)]
         self.participants[name] = self._processes.start_participant(
             endpoint or self.endpoint, name, "benign", *options, host=host, **environment
         )
