@@ -69,7 +69,7 @@ def compare(case: Case, repeats: int) -> None:
 
 def bare_rounds(case: Case, count: int) -> Measured:
     command = [sys.executable, "-m", "benchmarks.wire.bare"]
-    command += map(str, (case.parameters, case.participants, case.participants, count))
+    command += map(str, (case.parameters, case.participants, case.processes, count))
     command += ["curve"] if case.keys else []
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     return Measured(**json.loads(done.stdout))

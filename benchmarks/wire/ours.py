@@ -12,6 +12,8 @@ from tests.system.failures.federation import UNMEASURED, when
 from tests.system.processes import key_options, running_in, write_tiny
 
 ECHO = (sys.executable, "-m", "benchmarks.wire.echo")
+MANY = (sys.executable, "-m", "benchmarks.wire.many")
+MOST_PROCESSES = 4
 
 
 @dataclass(frozen=True)
@@ -19,6 +21,11 @@ class Case:
     parameters: int
     participants: int
     keys: bool
+
+    @property
+    def processes(self) -> int:
+        """That the participants are in, on both sides: more of them than this share one."""
+        return min(self.participants, MOST_PROCESSES)
 
 
 @dataclass(frozen=True)
@@ -34,7 +41,10 @@ class Measured:
 
 
 def rounds(case: Case, folder: Path, count: int) -> Measured:
-    names = [f"participant-{number}" for number in range(case.participants)]
+    each = case.participants // case.processes
+    groups = [f"participant-{number}" for number in range(case.processes)]
+    assert each * case.processes == case.participants, f"{MOST_PROCESSES} processes have to hold as many each"
+    names = groups if each == 1 else [f"{group}-{number}" for group in groups for number in range(each)]
     environment = {"LIGHT_PARAMETERS": str(case.parameters), "LIGHT_WORK_S": "0"}
     options = _settings(case, count)
     if case.keys:
@@ -44,9 +54,13 @@ def rounds(case: Case, folder: Path, count: int) -> Measured:
         coordinator = processes.start_coordinator(write_tiny(folder), folder / "run", *options)
         coordinator.wait_for("run_waiting")
         idle = resident_kib(coordinator.pid)
-        for name in names:
-            own = key_options(folder / "keys", name) if case.keys else ()
-            processes.start_participant(coordinator, name, "benign", *own)
+        for group in groups:
+            if each == 1:
+                own = key_options(folder / "keys", group) if case.keys else ()
+                processes.start_participant(coordinator, group, "benign", *own)
+            else:
+                keys = [str(folder / "keys")] if case.keys else []
+                processes.other(MANY, coordinator.endpoint, group, str(each), *keys)
         coordinator.wait_for("round_completed", timeout_s=600)
         before, first = processor_s(coordinator.pid), len(coordinator.events("round_completed"))
         _, status, usage = os.wait4(coordinator.pid, 0)

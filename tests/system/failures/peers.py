@@ -11,6 +11,7 @@ import sys
 import time
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import zmq
 
@@ -31,8 +32,8 @@ class Peer:
     def __init__(self, crowd: "Crowd", name: str) -> None:
         self.over = False
         self._crowd = crowd
-        self._role = LightRole(name)
-        self._key = read_key(crowd.keys / f"{name}.key")
+        self._role = crowd.role(name)
+        self._key = read_key(crowd.keys / f"{name}.key") if crowd.keys is not None else None
         join = Join(name=name, auditor=False, software="a crowd")
         self.conversation = Conversation(join, crowd.coordinator, PATIENCE_S, time.monotonic(), self._key)
         self.socket = self._open()
@@ -86,11 +87,26 @@ class Peer:
 
 
 class Crowd:
-    def __init__(self, coordinator: str, keys: Path, prefix: str, size: int, *, quiet: bool) -> None:
+    """``keys``: None where the coordinator has none. ``quiet`` ones send no heartbeats. ``eager`` ones look
+    as soon as there is something to be seen, and not now and then."""
+
+    def __init__(
+        self,
+        coordinator: str,
+        keys: Path | None,
+        prefix: str,
+        size: int,
+        *,
+        quiet: bool = False,
+        eager: bool = False,
+        role: type[LightRole] = LightRole,
+    ) -> None:
         self.coordinator = coordinator
         self.keys = keys
-        self.coordinator_key = read_public(str(keys / "coordinator.pub"))
+        self.coordinator_key = read_public(str(keys / "coordinator.pub")) if keys is not None else None
+        self.role = role
         self._quiet = quiet
+        self._eager = eager
         self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self.context.set(zmq.MAX_SOCKETS, 6 * size + 8)  # each has two more that watch it
         self.sockets: dict[zmq.Socket[bytes], Peer] = {}
@@ -104,9 +120,7 @@ class Crowd:
 
     def take_part(self) -> None:
         while there := [peer for peer in self._peers if not peer.over]:
-            # One look at all of them now and then: to wake up for each message would cost more than they do.
-            time.sleep(LOOK_S)
-            for raw, _ in self.poller.poll(0):
+            for raw, _ in self._look():
                 self.sockets[raw].readable()
             now = time.monotonic()
             while self._work and self._work[0][0] <= now:
@@ -116,6 +130,14 @@ class Crowd:
                 if now >= peer.conversation.next_beat and not (self._quiet and peer.in_place):
                     peer.tick(now)
         self.context.destroy(linger=1000)
+
+    def _look(self) -> list[tuple[Any, int]]:
+        if self._eager:
+            due = self._work[0][0] - time.monotonic() if self._work else LOOK_S
+            return self.poller.poll(max(0, int(1000 * due)))
+        # Of all of them now and then: to wake up for each message would cost more than they do.
+        time.sleep(LOOK_S)
+        return self.poller.poll(0)
 
     def add(self, socket: DealerSocket, peer: Peer) -> None:
         self.sockets[socket.raw] = peer
