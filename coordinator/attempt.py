@@ -40,6 +40,11 @@ class Attempt:
     def missing(self) -> list[str]:
         return sorted(self.selected - self.received)
 
+    @property
+    def complete(self) -> bool:
+        """Nobody is missing: asked after each of a thousand updates. Whoever is received is selected."""
+        return len(self.received) == len(self.selected)
+
     def release(self, name: str) -> None:
         """Wait no longer for one who has left; an update that it gave before still counts."""
         self.transfers.over(name)

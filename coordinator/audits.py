@@ -36,6 +36,8 @@ class Audits:
 
     def assign(self, now: float) -> list[Effect]:
         """Give what is to be measured to those who are idle."""
+        if not self._evaluations.outstanding:
+            return []
         peers = {auditor.name: auditor.peer for auditor in self._membership.ready_auditors()}
         return [
             Send(peers[name], Evaluate(run=self._run, round=number))

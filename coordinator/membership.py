@@ -1,5 +1,6 @@
 """Who is there: names, the connections they hold now, and how long each has been silent."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from protocol.messages import Share
@@ -25,8 +26,10 @@ class Membership:
     def __init__(self) -> None:
         self._by_name: dict[str, Member] = {}
         self._by_peer: dict[bytes, Member] = {}
+        self._all_heard_by = float("inf")  # nobody was heard last before this time
 
     def add(self, member: Member) -> None:
+        self._all_heard_by = min(self._all_heard_by, member.heard)
         self._by_name[member.name] = member
         self._by_peer[member.peer] = member
 
@@ -41,24 +44,33 @@ class Membership:
         return self._by_name.get(name)
 
     def everybody(self) -> list[Member]:
-        return [self._by_name[name] for name in sorted(self._by_name)]
+        """Sorted by name, as the others that follow."""
+        return _sorted(self._by_name.values())
 
     def ready_trainers(self) -> list[Member]:
-        """Those who can be sent a model to train, sorted by name."""
-        return [member for member in self.everybody() if member.ready and not member.auditor]
+        """Those who can be sent a model to train."""
+        return _sorted(member for member in self._by_name.values() if member.ready and not member.auditor)
 
     def ready_auditors(self) -> list[Member]:
-        return [member for member in self.everybody() if member.ready and member.auditor]
+        return _sorted(member for member in self._by_name.values() if member.ready and member.auditor)
 
     def declared_beside(self, name: str) -> dict[int, str]:
         """Which shares others who are there have come with, and who."""
         return {m.declared.index: m.name for m in self.everybody() if m.declared and m.name != name}
 
     def silent(self, now: float, liveness_s: float) -> list[Member]:
-        """Who has said nothing for longer than ``liveness_s``; changes nothing."""
+        """Who has said nothing for longer than ``liveness_s``; changes nothing. Asked at every turn, and looks
+        at everybody only when somebody may be."""
+        if now - self._all_heard_by <= liveness_s:
+            return []
+        self._all_heard_by = min((member.heard for member in self._by_name.values()), default=now)
         return [member for member in self.everybody() if now - member.heard > liveness_s]
 
     def excuse(self, now: float) -> None:
         """Take everybody as heard now: this process was itself suspended and could not have heard them."""
         for member in self._by_name.values():
             member.heard = now
+
+
+def _sorted(members: Iterable[Member]) -> list[Member]:
+    return sorted(members, key=lambda member: member.name)

@@ -249,7 +249,7 @@ class Rounds:
             return []
         enough = len(attempt.received) >= self._rules.min_updates
         overdue = self.phase is Phase.WAITING and attempt.deadline is not None
-        if enough and (overdue or not attempt.missing):
+        if enough and (overdue or attempt.complete):
             return self._close(attempt)
         if enough and self.phase is Phase.WAITING:
             # Some of them came from participants that are gone again: those who are still missing have until
