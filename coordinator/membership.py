@@ -59,8 +59,8 @@ class Membership:
         return {m.declared.index: m.name for m in self.everybody() if m.declared and m.name != name}
 
     def silent(self, now: float, liveness_s: float) -> list[Member]:
-        """Who has said nothing for longer than ``liveness_s``; changes nothing. Asked at every turn, and looks
-        at everybody only when somebody may be."""
+        """Who has said nothing for longer than ``liveness_s``. Asked at every turn; looks at everybody only
+        when somebody may be."""
         if now - self._all_heard_by <= liveness_s:
             return []
         self._all_heard_by = min((member.heard for member in self._by_name.values()), default=now)
