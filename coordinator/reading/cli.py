@@ -151,7 +151,8 @@ def headline(history: RunHistory, scenario: Scenario | None, run_dir: Path) -> l
     """What became of the run, in two or three lines."""
     info = history.info
     of_all = f" of {scenario.federation.rounds}" if scenario else ""
-    resumed = f", resumed {info.resumed} times" if info.resumed else ""
+    times = "once" if info.resumed == 1 else f"{info.resumed} times"
+    resumed = f", resumed {times}" if info.resumed else ""
     lines = [f"{run_dir.resolve().name}: {info.status}{resumed}, {len(history.completed)}{of_all} rounds"]
     if info.started and info.last_event:
         lasted = duration((info.last_event - info.started).total_seconds())
