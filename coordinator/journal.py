@@ -5,6 +5,7 @@
 
 import re
 from dataclasses import dataclass, fields
+from functools import cache
 from typing import ClassVar, Literal, Self
 
 from structlog.typing import FilteringBoundLogger
@@ -22,7 +23,7 @@ class JournalEvent:
     @classmethod
     def name(cls) -> str:
         """``UpdateAccepted`` → ``update_accepted``."""
-        return re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
+        return _snake_case(cls.__name__)
 
 
 # The run
@@ -352,3 +353,8 @@ class Journal:
         """Raises :class:`~protocol.errors.RunFailed` when the line cannot be written."""
         values = {field.name: getattr(event, field.name) for field in fields(event)}
         getattr(self._log, event.level)(event.name(), **values)
+
+
+@cache
+def _snake_case(name: str) -> str:
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()

@@ -191,8 +191,7 @@ class Rounds:
     def _fetch(self, attempt: Attempt, now: float) -> list[Effect]:
         if self.phase not in (Phase.OPEN, Phase.WAITING):
             return []
-        order = Fetch(run=self._run, round=attempt.round)
-        return [Send(peer, order) for peer in attempt.transfers.next(now)]
+        return [Send(peer, Fetch(run=self._run, round=attempt.round)) for peer in attempt.transfers.next(now)]
 
     # Decisions
 

@@ -9,8 +9,10 @@ from protocol.seeds import generator
 def select(seed: int, round_number: int, attempt: int, names: Collection[str], count: int) -> tuple[str, ...]:
     """``count`` of the names (all, if there are fewer), drawn for this attempt of this round; sorted."""
     ordered = sorted(set(names))
+    if count >= len(ordered):
+        return tuple(ordered)
     draw = generator(seed, "selection", round_number, attempt)
-    chosen = draw.choice(len(ordered), size=min(count, len(ordered)), replace=False)
+    chosen = draw.choice(len(ordered), size=count, replace=False)
     return tuple(sorted(ordered[i] for i in chosen))
 
 

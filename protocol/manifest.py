@@ -5,6 +5,7 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
@@ -50,23 +51,25 @@ class Manifest(BaseModel):
             raise ValueError(f"more than {MAX_PARAMETERS} parameters")
         return self
 
-    @property
+    # What is asked for with each message is worked out once.
+
+    @cached_property
     def digest(self) -> str:
         """SHA-256 over the canonical JSON of names, shapes and dtypes, in hex."""
         canonical = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()
 
-    @property
+    @cached_property
     def dtypes(self) -> tuple[DType, ...]:
         """The dtypes there are, sorted by name: the order of the buffers of a message."""
         return tuple(sorted({spec.dtype for spec in self.parameters}))
 
-    @property
+    @cached_property
     def size(self) -> int:
         """Bytes of all buffers."""
         return sum(self.buffer_sizes)
 
-    @property
+    @cached_property
     def buffer_sizes(self) -> tuple[int, ...]:
         """Bytes of each buffer, in the order of :attr:`dtypes`."""
         return tuple(
