@@ -1,12 +1,12 @@
 """Many participants join at once, and stay."""
 
-import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.system.failures.federation import LIGHT, Federation, Kind, federation, wait_until, when
 from tests.system.failures.figures import Figure
+from tests.system.usage import processor_s, resident_kib
 
 # Open files that a process may have without asking for more: what most systems give it.
 PROGRAM = ("sh", "-c", 'ulimit -Sn 1024; exec "$@"', "sh", *LIGHT)
@@ -71,18 +71,6 @@ def many_join_at_once(folder: Path, cache: Path, crowd: Crowd) -> list[Figure]:
         Figure("with all of them", full / 1024, "MiB"),
         Figure("at the end", after / 1024, f"MiB ({MOST_KIB_EACH} KiB for each and 20 MiB are the limit)"),
     ]
-
-
-def resident_kib(pid: int) -> int:
-    """Memory that a process has in use, in KiB."""
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS:"))
-
-
-def processor_s(pid: int) -> float:
-    """Seconds that a process has computed."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _took(one: Federation) -> float:

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-from tests.system.failures.crowd import resident_kib
 from tests.system.failures.federation import Federation, Kind, federation, undisturbed, wait_until, when
 from tests.system.failures.figures import Figure
+from tests.system.usage import resident_kib
 
 FLOOD, PEERS = "tests.system.failures.flood", "tests.system.failures.peers"
 OTHERS = ("peer-0", "peer-1", "peer-2")
