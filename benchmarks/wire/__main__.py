@@ -1,78 +1,70 @@
-"""A round's own cost, against bare sockets that move the same bytes, alternately in the same call.
+"""A round's own cost, against bare sockets that move the same bytes, and against Flower, alternately.
 
-python -m benchmarks.wire [--parameters N]... [--participants N]... [--keys] [--repeats N]
+python -m benchmarks.wire [--parameters N]... [--participants N]... [--keys] [--repetitions N] [--side
+NAME]...
 
-On both sides the participants return their input plus one. ``ratio`` is of the medians of the repeats'
-medians; ``busy``: processor seconds a round of the coordinator's process.
+On all sides the participants return their input plus one. ``busy``: processor seconds a round of the
+coordinator's process, and of all.
 """
 
-import json
 import statistics
-import subprocess
-import sys
 import tempfile
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import click
 
-from benchmarks.wire.ours import Case, Measured, rounds
-
-WARM_UP = 3  # rounds
-MOST_BYTES = 4_000_000_000  # that a repeat sends one way
-
-
-@dataclass(frozen=True)
-class Side:
-    name: str
-    repeats: list[Measured]
-
-    @property
-    def round_s(self) -> float:
-        return statistics.median(statistics.median(one.seconds[WARM_UP:]) for one in self.repeats)
-
-    def __str__(self) -> str:
-        slow = statistics.median(
-            statistics.quantiles(one.seconds[WARM_UP:], n=20)[-1] for one in self.repeats
-        )
-        busy = statistics.median(one.processor_s / one.rounds for one in self.repeats)
-        peak = max(one.peak_kib for one in self.repeats) / 1024
-        idle = max(one.idle_kib for one in self.repeats) / 1024
-        memory = f"peak {peak:.0f} MiB" + (f", {peak - idle:.0f} over idle" if idle else "")
-        return (
-            f"  {self.name:<5} {1000 * self.round_s:8.2f} ms (95 %: {1000 * slow:.2f})  "
-            f"busy {1000 * busy:.2f} ms  {memory}"
-        )
+from benchmarks.spread import Spread, ratios
+from benchmarks.wire import ours
+from benchmarks.wire.measured import Case
+from benchmarks.wire.sides import SIDES, Side, available, compare
 
 
 @click.command()
 @click.option("--parameters", multiple=True, type=int, default=(110_000, 10_000_000), show_default=True)
 @click.option("--participants", multiple=True, type=int, default=(4,), show_default=True)
-@click.option("--keys", is_flag=True, help="CURVE on both sides.")
-@click.option("--repeats", default=5, show_default=True)
-def main(parameters: tuple[int, ...], participants: tuple[int, ...], keys: bool, repeats: int) -> None:
-    for size in parameters:
-        for number in participants:
-            compare(Case(size, number, keys), repeats)
+@click.option("--keys", is_flag=True, help="CURVE, or TLS, on all sides.")
+@click.option("--repetitions", default=5, show_default=True)
+@click.option("--side", "names", multiple=True, type=click.Choice(list(SIDES)), help="These; else all.")
+@click.option("--watch", is_flag=True, help="Ours once more, for the longest time without an answer.")
+def main(
+    parameters: tuple[int, ...],
+    participants: tuple[int, ...],
+    keys: bool,
+    repetitions: int,
+    names: tuple[str, ...],
+    watch: bool,
+) -> None:
+    for case in (Case(size, number, keys) for size in parameters for number in participants):
+        sides = compare(case, names or available(), repetitions, partial(click.echo, err=True))
+        click.echo(case)
+        for side in sides:
+            click.echo(f"  {describe(side)}")
+        mine = next((side for side in sides if side.name == "ours"), None)
+        for other in sides:
+            if mine is not None and other is not mine:
+                ratio = ratios([go.round_s for go in mine.goes], [go.round_s for go in other.goes])
+                click.echo(f"  ours against {other.name}: {ratio}")
+        if watch:
+            with tempfile.TemporaryDirectory() as folder:
+                found = ours.watched(case, Path(folder))
+            click.echo(
+                f"  longest without an answer {1000 * found.longest_s:.1f} ms, of {found.heartbeats} "
+                f"heartbeats; the watcher was late by up to {1000 * found.late_s:.1f} ms"
+            )
 
 
-def compare(case: Case, repeats: int) -> None:
-    count = WARM_UP + max(10, min(300, MOST_BYTES // (4 * case.parameters * case.participants)))
-    bare, ours = Side("bare", []), Side("ours", [])
-    for _ in range(repeats):
-        bare.repeats.append(bare_rounds(case, count))
-        with tempfile.TemporaryDirectory() as folder:
-            ours.repeats.append(rounds(case, Path(folder), count))
-    print(f"{case.parameters:,} parameters, {case.participants} participants{', CURVE' if case.keys else ''}")
-    print(f"{bare}\n{ours}\n  ratio {ours.round_s / bare.round_s:.2f}", flush=True)
-
-
-def bare_rounds(case: Case, count: int) -> Measured:
-    command = [sys.executable, "-m", "benchmarks.wire.bare"]
-    command += map(str, (case.parameters, case.participants, case.processes, count))
-    command += ["curve"] if case.keys else []
-    done = subprocess.run(command, check=True, capture_output=True, text=True)
-    return Measured(**json.loads(done.stdout))
+def describe(side: Side) -> str:
+    took = Spread.of([1000 * go.round_s for go in side.goes])
+    slow = 1000 * statistics.median(go.slow_s for go in side.goes)
+    busy = 1000 * statistics.median(go.busy_s for go in side.goes)
+    everybody = 1000 * statistics.median(go.everybody_s for go in side.goes)
+    peak = max(go.peak_kib for go in side.goes) / 1024
+    over = max(go.peak_kib - go.idle_kib for go in side.goes) / 1024
+    return (
+        f"{side.name:<7}{took} ms (95 %: {slow:.2f})  busy {busy:.2f}, all {everybody:.2f} ms  "
+        f"peak {peak:.0f} MiB, {over:.0f} over idle"
+    )
 
 
 if __name__ == "__main__":

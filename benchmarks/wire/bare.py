@@ -1,18 +1,20 @@
 """The least that such rounds can cost: ROUTER and DEALER, one raw frame each way, nothing looked at.
 
-    python -m benchmarks.wire.bare PARAMETERS PARTICIPANTS PROCESSES ROUNDS [curve]
+    python -m benchmarks.wire.bare PARAMETERS PARTICIPANTS [curve]
 
-Prints what :class:`benchmarks.wire.ours.Measured` holds of the ROUTER's process, as a line of JSON.
+Prints a :class:`benchmarks.wire.measured.Go` of the ROUTER's process, as a line of JSON.
 """
 
-import json
 import multiprocessing
-import resource
+import os
 import sys
 import time
 
 import numpy as np
 import zmq
+
+from benchmarks.wire.measured import WARM_UP, Case, Go
+from tests.system.usage import peak_kib, processor_s, resident_kib
 
 CURVE = "curve"
 Socket = zmq.Socket[bytes]
@@ -21,6 +23,7 @@ Socket = zmq.Socket[bytes]
 def echo(endpoint: str, server_key: bytes | None, count: int) -> None:
     """Of ``count`` participants: what comes is sent back plus one, until an empty frame."""
     context: zmq.Context[Socket] = zmq.Context()
+    context.set(zmq.MAX_SOCKETS, count + 8)
     poller = zmq.Poller()
     for _ in range(count):
         socket = context.socket(zmq.DEALER)
@@ -37,29 +40,31 @@ def echo(endpoint: str, server_key: bytes | None, count: int) -> None:
             if not len(frame.buffer):
                 left -= 1
                 continue
-            socket.send(np.frombuffer(frame.buffer, "<f4") + np.float32(1.0), copy=False)
+            socket.send((np.frombuffer(frame.buffer, "<f4") + np.float32(1.0)).data, copy=False)
     context.destroy(linger=0)
 
 
-def main(parameters: int, participants: int, processes: int, rounds: int, curve: bool) -> None:
+def main(case: Case) -> None:
     context: zmq.Context[Socket] = zmq.Context()
     router = context.socket(zmq.ROUTER)
     public = None
-    if curve:
+    if case.keys:
         public, router.curve_secretkey = zmq.curve_keypair()
         router.curve_server = True
     router.bind("tcp://127.0.0.1:*")
     endpoint = router.getsockopt_string(zmq.LAST_ENDPOINT).rstrip("\0")
     spawn = multiprocessing.get_context("spawn")
-    each = [participants // processes + (i < participants % processes) for i in range(processes)]
-    echoes = [spawn.Process(target=echo, args=(endpoint, public, count)) for count in each]
+    echoes = [spawn.Process(target=echo, args=(endpoint, public, count)) for count in case.shared_out()]
+    model = np.zeros(case.parameters, "<f4").data
+    idle = resident_kib(os.getpid())
     for process in echoes:
         process.start()
-    peers = [router.recv_multipart()[0] for _ in range(participants)]
-    model = np.zeros(parameters, "<f4")
+    everybody = [os.getpid(), *(process.pid for process in echoes if process.pid is not None)]
+    peers = [router.recv_multipart()[0] for _ in range(case.participants)]
     seconds = []
-    busy = time.process_time()
-    for _ in range(rounds):
+    for number in range(WARM_UP + case.rounds):
+        if number == WARM_UP:
+            before = [processor_s(pid) for pid in everybody]
         begun = time.perf_counter()
         for peer in peers:
             router.send(peer, zmq.SNDMORE)
@@ -68,17 +73,17 @@ def main(parameters: int, participants: int, processes: int, rounds: int, curve:
             router.recv()
             answer = router.recv(copy=False)
         seconds.append(time.perf_counter() - begun)
-        model = np.frombuffer(answer.buffer, "<f4")
-    busy = time.process_time() - busy
+        model = answer.buffer
+    used = [processor_s(pid) - earlier for pid, earlier in zip(everybody, before, strict=True)]
+    peak = peak_kib(os.getpid())
     for peer in peers:
         router.send_multipart([peer, b""])
     for process in echoes:
         process.join()
     context.destroy(linger=0)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    print(json.dumps({"seconds": seconds, "processor_s": busy, "rounds": rounds, "peak_kib": peak}))
+    print(Go.of(seconds[WARM_UP:], used[0], sum(used), idle, peak).line())
 
 
 if __name__ == "__main__":
-    _, *numbers, how = [*sys.argv, ""] if sys.argv[-1] != CURVE else sys.argv
-    main(*map(int, numbers), curve=how == CURVE)
+    _, parameters, participants, *how = sys.argv
+    main(Case(int(parameters), int(participants), CURVE in how))

@@ -1,0 +1,1 @@
+"""Other people's federations, each in an environment of its own under build/peers."""

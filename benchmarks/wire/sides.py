@@ -1,0 +1,91 @@
+"""Who can be asked for a round, and what each needs of it, side by side."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from benchmarks.wire import ours
+from benchmarks.wire.measured import REPOSITORY, Case, Go
+
+FLOWER = REPOSITORY / "build/peers/flwr/bin/python"
+
+
+def measure_ours(case: Case) -> Go:
+    with tempfile.TemporaryDirectory(prefix="fedmeta-bench-") as folder:
+        return ours.rounds(case, Path(folder))
+
+
+def measure_bare(case: Case) -> Go:
+    return _told_by(sys.executable, "benchmarks.wire.bare", case, "curve")
+
+
+def measure_flower(case: Case) -> Go:
+    return _told_by(str(FLOWER), "benchmarks.peers.flower", case, "tls")
+
+
+SIDES: dict[str, Callable[[Case], Go]] = {
+    "bare": measure_bare,
+    "ours": measure_ours,
+    "flower": measure_flower,
+}
+
+
+def flower_versions() -> str:
+    """Of Flower and what carries its messages."""
+    if not FLOWER.exists():
+        return "Flower is not installed here: make build/peers/flwr/.installed"
+    named = "flwr", "grpcio", "protobuf", "numpy"
+    code = f"from importlib.metadata import version; print(*map(version, {named}))"
+    done = subprocess.run([FLOWER, "-c", code], check=True, capture_output=True, text=True)
+    versions = zip(named, done.stdout.split(), strict=True)
+    return f"Flower: {', '.join(f'{name} {version}' for name, version in versions)}"
+
+
+@dataclass(frozen=True)
+class Side:
+    """All goes of one side at one case, in their order."""
+
+    case: Case
+    name: str
+    goes: list[Go] = field(default_factory=list)
+
+
+def available() -> tuple[str, ...]:
+    """Without Flower where its environment has not been made."""
+    return tuple(name for name in SIDES if name != "flower" or FLOWER.exists())
+
+
+def compare(case: Case, names: Sequence[str], repetitions: int, say: Callable[[str], None]) -> list[Side]:
+    """One go of each, again and again: what the machine does meanwhile strikes all alike."""
+    sides = [Side(case, name) for name in names]
+    for repetition in range(repetitions):
+        for side in sides:
+            side.goes.append(SIDES[side.name](case))
+        took = ", ".join(f"{side.name} {1000 * side.goes[-1].round_s:.2f} ms" for side in sides)
+        say(f"{case}, {repetition + 1} of {repetitions}: {took}")
+    return sides
+
+
+class SideFailed(Exception):
+    """A program did not measure anything; its last words."""
+
+
+def _told_by(python: str, module: str, case: Case, encrypted: str) -> Go:
+    command = [python, "-m", module, str(case.parameters), str(case.participants)]
+    command += [encrypted] if case.keys else []
+    done = subprocess.run(
+        command,
+        check=False,
+        capture_output=True,
+        text=True,
+        cwd=REPOSITORY,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "FLWR_TELEMETRY_ENABLED": "0"},
+    )
+    if done.returncode:
+        raise SideFailed(f"{' '.join(command)}: exit code {done.returncode}\n{done.stderr[-2000:]}")
+    return Go(**json.loads(done.stdout.splitlines()[-1]))
