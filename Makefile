@@ -4,7 +4,9 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: demo test check format lock soak
+PEERS  := build/peers
+
+.PHONY: demo test check format lock soak bench bench-quick
 
 demo: $(STAMP)
 	$(BIN)/fedmeta run one_shot_attack
@@ -25,6 +27,19 @@ format: $(STAMP)
 # Up to an hour, on a machine that does nothing else; network namespaces and small disks need root.
 soak: $(STAMP)
 	$(BIN)/python -m benchmarks.soak --write docs/RELIABILITY.md
+
+# Three quarters of an hour, on a machine that does nothing else; a look takes five minutes.
+bench: $(STAMP) $(PEERS)/flwr/.installed
+	$(BIN)/python -m benchmarks measure
+
+bench-quick: $(STAMP) $(PEERS)/flwr/.installed
+	$(BIN)/python -m benchmarks measure --quick
+
+# Those that we are compared with, each in an environment of its own. This one's release has what the benchmark calls.
+$(PEERS)/flwr/.installed:
+	rm -rf $(@D) && $(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check 'flwr==1.41.*'
+	@touch $@
 
 # The environment is made anew when what it is made from has changed.
 $(STAMP): requirements.lock pyproject.toml

@@ -1,9 +1,9 @@
 """What processes and sockets cost: seconds a round of a federation, against the same rounds in one process.
 
-``python benchmarks/rounds.py [--rounds N] [--participants N]``. Both run in this call, one after the other,
-on the CPU, and must give the same model. With as many cores as participants the ratio tends to
-1/participants; on one core it is 1 plus what the wire, the codec, aggregation and the journal cost.
-"""
+``python -m benchmarks.rounds [--rounds N] [--participants N] [--repetitions N]``. Both run in this call, one
+after the other, on the CPU, and must give the same model. With as many cores as participants the federation
+tends to be as many times faster; on one core it is slower by what the wire, the codec, aggregation and the
+journal cost."""
 
 import json
 import os
@@ -12,10 +12,13 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import click
 
+from benchmarks.spread import Comparison, Spread
 from protocol.scenario import parse_scenario
 from tests.simulation import simulate
 
@@ -25,22 +28,34 @@ WARM_UP = 10
 @click.command()
 @click.option("--rounds", default=110, show_default=True)
 @click.option("--participants", default=4, show_default=True)
-def main(rounds: int, participants: int) -> None:
+@click.option("--repetitions", default=1, show_default=True)
+def main(rounds: int, participants: int, repetitions: int) -> None:
+    found = measure(rounds, participants, repetitions, partial(click.echo, err=True))
+    print(f"cores {os.cpu_count()}, participants {participants}, rounds {rounds}; seconds a round")
+    print(f"one process    {Spread.of(found.reference_s)}")
+    print(f"processes      {Spread.of(found.ours_s)}")
+    print(f"times faster   {found.times_faster}")
+
+
+def measure(rounds: int, participants: int, repetitions: int, say: Callable[[str], None]) -> Comparison:
+    """Seconds a round: the reference is one process. Raises ``ClickException`` where the models differ."""
     overrides = [
         f"federation.rounds={rounds}",
         *(f"federation.{key}={participants}" for key in ("participants", "selected", "min_updates")),
         "evaluation.episodes=1",
         "evaluation.adaptation_steps=0",
     ]
-    with tempfile.TemporaryDirectory() as folder:
-        alone_s, alone = one_process(overrides, participants, Path(folder))
-        together_s, together = processes(overrides, Path(folder))
-    if alone != together:
-        raise click.ClickException(f"the models differ: {alone} and {together}")
-    print(f"cores {os.cpu_count()}, participants {participants}, rounds {rounds}")
-    print(f"one process    {1000 * alone_s:7.1f} ms a round")
-    print(f"processes      {1000 * together_s:7.1f} ms a round (median)")
-    print(f"ratio          {together_s / alone_s:7.2f}")
+    found = Comparison(f"{participants} participants")
+    for repetition in range(repetitions):
+        with tempfile.TemporaryDirectory() as folder:
+            alone_s, alone = one_process(overrides, participants, Path(folder))
+            together_s, together = processes(overrides, Path(folder))
+        if alone != together:
+            raise click.ClickException(f"the models differ: {alone} and {together}")
+        found.reference_s.append(alone_s)
+        found.ours_s.append(together_s)
+        say(f"rounds, {repetition + 1} of {repetitions}: alone {alone_s:.3f} s, together {together_s:.3f} s")
+    return found
 
 
 def one_process(overrides: list[str], participants: int, folder: Path) -> tuple[float, str]:

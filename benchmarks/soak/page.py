@@ -1,18 +1,11 @@
 """docs/RELIABILITY.md, from what was measured: written whole by this module, and by nothing else."""
 
-import os
-import platform
-import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
-from pathlib import Path
 
-import zmq
-
+from benchmarks.machine import facts
 from benchmarks.soak.rows import Row
 from tests.system.failures.figures import Figure
-from tests.system.lab.hosts import REPOSITORY
 
 HEAD = """# What holds when things fail
 
@@ -51,19 +44,6 @@ def page(results: Sequence[Result]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def facts() -> list[str]:
-    """What was measured, and on what."""
-    commit = _git("describe", "--always", "--dirty", "--abbrev=12")
-    libraries = f"libzmq {zmq.zmq_version()}, pyzmq {zmq.__version__}, Python {platform.python_version()}"
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    machine = f"{os.cpu_count()} cores ({_cpu()}), {memory:.0f} GiB of memory"
-    return [
-        f"fedmeta {version('fedmeta')}, commit {commit}, of {_git('show', '-s', '--format=%cs')}",
-        libraries,
-        f"{platform.system()} {platform.release()}, {machine}",
-    ]
-
-
 def _verdict(result: Result) -> str:
     if result.state == "held":
         return f"held ({result.seconds:.0f} s)"
@@ -73,18 +53,3 @@ def _verdict(result: Result) -> str:
 def _sentence(row: Row) -> str:
     trained = " Trained." if row.trained else ""
     return f"{row.happens[0].upper()}{row.happens[1:]}. Must hold: {row.holds}.{trained}"
-
-
-def _git(*arguments: str) -> str:
-    command = ["git", "-C", str(REPOSITORY), *arguments]
-    done = subprocess.run(command, check=False, capture_output=True, text=True)
-    return done.stdout.strip() or "unknown"
-
-
-def _cpu() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.machine()
-    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(names, platform.machine())
