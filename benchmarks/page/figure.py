@@ -2,23 +2,16 @@
 
 import shutil
 import tempfile
-from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter, NullLocator
 
 from benchmarks.page.fit import Fit
 from benchmarks.spread import Spread
 from benchmarks.wire.sides import Side
-from coordinator.reading.report.style import (
-    MUTED,
-    SeriesStyle,
-    legend_above,
-    make_figure,
-    save_figure,
-    series_style,
-)
+from coordinator.reading.report.style import MUTED, legend_above, make_figure, save_figure, series_style
 
 NAME = "benchmarks-scaling"
 ALT = (
@@ -26,34 +19,27 @@ ALT = (
     "logarithmic axes: fedmeta, bare sockets and Flower."
 )
 SIDES = {"ours": "fedmeta", "bare": "bare sockets", "flower": "Flower"}
+FEW = 4  # participants, where the parameters differ
+MARKERS = ("o", "s", "^", "D", "v")
 
 
 def write(sides: Sequence[Side], fit: Fit | None, folder: Path) -> Path:
     """Its path in ``folder``."""
     figure, ((left, right),) = make_figure(
-        1, 2, share_x=False, share_y=True, panel_height=3.4, extra_height=0.6
+        1, 2, share_x=False, share_y=True, panel_height=3.6, extra_height=0.6
     )
     plain = [side for side in sides if not side.case.keys]
-    looks: dict[str, SeriesStyle] = {}
-    _series(
-        left,
-        looks,
-        plain,
-        along=lambda side: side.case.participants,
-        named=lambda side: f"{side.case.parameters:,} parameters",
-        fit=(lambda x, side: fit.at(x, side.case.model_bytes)) if fit else None,
-    )
-    _series(
-        right,
-        looks,
-        plain,
-        along=lambda side: side.case.parameters,
-        named=lambda side: f"{side.case.participants:,} participants",
-        fit=(lambda x, side: fit.at(side.case.participants, 4 * x)) if fit else None,
-    )
-    left.set_xlabel("participants")
-    left.set_ylabel("seconds a round")
-    right.set_xlabel("parameters")
+    sizes = sorted({side.case.parameters for side in plain})
+    for size in sizes:
+        marker = MARKERS[sizes.index(size) % len(MARKERS)]
+        of_size = [side for side in plain if side.case.parameters == size]
+        _lines(left, of_size, _participants, fit, marker, f"{_short(size)} parameters")
+    _lines(right, [side for side in plain if side.case.participants == FEW], _parameters, fit, "o", None)
+    _axis(left, {_participants(side) for side in plain}, "participants")
+    _axis(right, {_parameters(side) for side in plain if side.case.participants == FEW}, "parameters")
+    left.set_ylabel("a round")
+    left.set_title("Parameters as named")
+    right.set_title(f"{FEW} participants")
     legend_above(figure, [left, right], columns=3)
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as temporary:
@@ -61,38 +47,56 @@ def write(sides: Sequence[Side], fit: Fit | None, folder: Path) -> Path:
         return Path(shutil.copyfile(drawn, folder / drawn.name))
 
 
-def _series(
+def _lines(
     ax: Axes,
-    looks: dict[str, SeriesStyle],
     sides: Sequence[Side],
-    *,
     along: Callable[[Side], int],
-    named: Callable[[Side], str],
-    fit: Callable[[int, Side], float] | None,
+    fit: Fit | None,
+    marker: str,
+    label: str | None,
 ) -> None:
-    """A line for each side and for each value of what is not along the axis, where it has two points."""
-    ax.set_xscale("log")
-    ax.set_yscale("log")
-    groups: dict[str, list[Side]] = defaultdict(list)
-    for side in sides:
-        groups[f"{SIDES[side.name]}, {named(side)}"].append(side)
-    for label, group in groups.items():
-        ordered = sorted(group, key=along)
+    """One of each side that has two points at least, with the spread of their repetitions."""
+    for index, (name, shown) in enumerate(SIDES.items()):
+        ordered = sorted((side for side in sides if side.name == name), key=along)
         if len(ordered) < 2:
             continue
-        style = looks.setdefault(label, series_style(len(looks)))
+        colour = series_style(index).colour
         x = [along(side) for side in ordered]
         took = [Spread.of([go.round_s for go in side.goes]) for side in ordered]
-        ax.vlines(
-            x,
-            [one.low for one in took],
-            [one.high for one in took],
-            color=style.colour,
-            linewidth=3,
-            alpha=0.35,
-        )
-        ax.plot(x, [one.median for one in took], **style.kwargs, label=label)
-        if fit and ordered[0].name == "ours":
-            ax.plot(
-                x, [fit(at, ordered[0]) for at in x], color=MUTED, linewidth=1, linestyle=":", label="fit"
-            )
+        low, high = [one.low for one in took], [one.high for one in took]
+        ax.vlines(x, low, high, color=colour, linewidth=3, alpha=0.35)
+        named = None if label is None else f"{shown}, {label}"
+        ax.plot(x, [one.median for one in took], color=colour, marker=marker, label=named)
+        if fit and name == "ours":
+            at = [fit.at(side.case.participants, side.case.model_bytes) for side in ordered]
+            ax.plot(x, at, color=MUTED, linewidth=1, linestyle=":", label="fitted")
+
+
+def _axis(ax: Axes, values: Iterable[int], label: str) -> None:
+    """Logarithmic, with a tick where something was measured."""
+    ax.set_xscale("log")
+    ax.set_yscale("log")
+    ax.set_xticks(sorted(values), [_short(value) for value in sorted(values)])
+    ax.xaxis.set_minor_locator(NullLocator())
+    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: _duration(value)))
+    ax.set_xlabel(label)
+
+
+def _participants(side: Side) -> int:
+    return side.case.participants
+
+
+def _parameters(side: Side) -> int:
+    return side.case.parameters
+
+
+def _short(number: int) -> str:
+    """10000 → 10 k"""
+    for unit, name in ((1_000_000, " M"), (1_000, " k")):
+        if number >= unit:
+            return f"{number / unit:g}{name}"
+    return str(number)
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:g} s" if seconds >= 0.1 else f"{1000 * seconds:g} ms"
