@@ -36,9 +36,9 @@ bench-quick: $(STAMP) $(PEERS)/flwr/.installed
 	$(BIN)/python -m benchmarks measure --quick
 
 # Those that we are compared with, each in an environment of its own. This one's release has what the benchmark calls.
-$(PEERS)/flwr/.installed:
+$(PEERS)/flwr/.installed: Makefile
 	rm -rf $(@D) && $(PYTHON) -m venv $(@D)
-	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check 'flwr==1.41.*'
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check 'flwr[simulation]==1.41.*'
 	@touch $@
 
 # The environment is made anew when what it is made from has changed.

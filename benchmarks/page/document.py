@@ -21,10 +21,12 @@ FEDERATION = """The participants return their input plus one, on the same machin
 share its cores with it; more than four of them share four processes. `bare`: ROUTER and DEALER, one raw frame
 each way, at which nobody looks (`benchmarks/wire/bare.py`). `ours`: coordinator and participants as `fedmeta`
 starts them, with every check, heartbeats, journal and checkpoints. `flower`: Flower's `start_server` and
-`start_client`, which keep their connections, with FedAvg (`benchmarks/peers/flower.py`). Encrypted is CURVE,
-and TLS with Flower. The time of a round is from one round's end to the next; of it also the median of the
-repetitions' 95th percentiles. Processor time is that of a round: of the coordinator's process with all its
-threads, and of it and all participants'. Memory is the coordinator's."""
+`start_client`, which keep their connections, with FedAvg (`benchmarks/peers/flower_server.py`). `simulation`:
+Flower's simulation, where Ray has the participants in processes of its own, one core each, and carries models
+in shared memory (`benchmarks/peers/flower_simulation.py`). Encrypted is CURVE, and TLS with Flower. The time
+of a round is from one round's end to the next; of it also the median of the repetitions' 95th percentiles.
+Processor time is that of a round: of the coordinator's process with all its threads, and of it and all
+participants'. Memory is the coordinator's."""
 WATCHED = """Another participant joins, never says that it is ready, and sends heartbeats, one 20 ms (after
 the first thousand 60 ms) after the answer to the one before. The pause is the longest time until an answer,
 from before anybody joined until the run was over; nothing is taken off it, so it holds the way there and
@@ -43,9 +45,9 @@ NOT_MEASURED = """## What was not measured
 
 - BlazeFL (`blazefl`), the peer for a whole local federation: it needs Python 3.12 or newer, and nothing is
   claimed here that was not run; with Python 3.11 it could not be.
-- Flower's deployment engine and its Ray simulation. In an earlier measurement, also of 4 participants on 2
-  cores, the engine took 6 s a round at 110,000 parameters and at 10,000,000, nearly all of it fixed sleeps;
-  the simulation 0.10 to 0.20 s and 0.69 s.
+- Flower's deployment engine (`flower-superlink`, `flower-supernode`). In an earlier measurement, also of 4
+  participants on 2 cores, it took 6 s a round at 110,000 parameters and at 10,000,000, nearly all of it fixed
+  sleeps.
 - Anything on a GPU.
 """
 

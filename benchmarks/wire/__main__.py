@@ -36,7 +36,7 @@ def main(
     watch: bool,
 ) -> None:
     for case in (Case(size, number, keys) for size in parameters for number in participants):
-        sides = compare(case, names or available(), repetitions, partial(click.echo, err=True))
+        sides = compare(case, names or available(case), repetitions, partial(click.echo, err=True))
         click.echo(case)
         for side in sides:
             click.echo(f"  {describe(side)}")
@@ -62,7 +62,7 @@ def describe(side: Side) -> str:
     peak = max(go.peak_kib for go in side.goes) / 1024
     over = max(go.peak_kib - go.idle_kib for go in side.goes) / 1024
     return (
-        f"{side.name:<7}{took} ms (95 %: {slow:.2f})  busy {busy:.2f}, all {everybody:.2f} ms  "
+        f"{side.name:<11}{took} ms (95 %: {slow:.2f})  busy {busy:.2f}, all {everybody:.2f} ms  "
         f"peak {peak:.0f} MiB, {over:.0f} over idle"
     )
 

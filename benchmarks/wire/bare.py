@@ -1,6 +1,6 @@
 """The least that such rounds can cost: ROUTER and DEALER, one raw frame each way, nothing looked at.
 
-    python -m benchmarks.wire.bare PARAMETERS PARTICIPANTS [curve]
+    python -m benchmarks.wire.bare PARAMETERS PARTICIPANTS [encrypted]
 
 Prints a :class:`benchmarks.wire.measured.Go` of the ROUTER's process, as a line of JSON.
 """
@@ -13,10 +13,9 @@ import time
 import numpy as np
 import zmq
 
-from benchmarks.wire.measured import WARM_UP, Case, Go
+from benchmarks.wire.measured import ENCRYPTED, WARM_UP, Case, Go
 from tests.system.usage import peak_kib, processor_s, resident_kib
 
-CURVE = "curve"
 Socket = zmq.Socket[bytes]
 
 
@@ -86,4 +85,4 @@ def main(case: Case) -> None:
 
 if __name__ == "__main__":
     _, parameters, participants, *how = sys.argv
-    main(Case(int(parameters), int(participants), CURVE in how))
+    main(Case(int(parameters), int(participants), ENCRYPTED in how))

@@ -11,6 +11,7 @@ WARM_UP = 2  # rounds that do not count
 FEWEST, MOST = 3, 200  # rounds of one go that count
 ENOUGH_BYTES = 1_000_000_000  # for one go to send one way
 MOST_PROCESSES = 4
+ENCRYPTED = "encrypted"  # on a command line
 REPOSITORY = Path(__file__).parents[2]
 
 

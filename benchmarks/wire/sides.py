@@ -7,10 +7,11 @@ import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from benchmarks.wire import ours
-from benchmarks.wire.measured import REPOSITORY, Case, Go
+from benchmarks.wire.measured import ENCRYPTED, REPOSITORY, Case, Go
 
 FLOWER = REPOSITORY / "build/peers/flwr/bin/python"
 
@@ -20,26 +21,45 @@ def measure_ours(case: Case) -> Go:
         return ours.rounds(case, Path(folder))
 
 
-def measure_bare(case: Case) -> Go:
-    return _told_by(sys.executable, "benchmarks.wire.bare", case, "curve")
+class SideFailed(Exception):
+    """A program did not measure anything; its last words."""
 
 
-def measure_flower(case: Case) -> Go:
-    return _told_by(str(FLOWER), "benchmarks.peers.flower", case, "tls")
+def _told_by(python: Path, module: str, case: Case) -> Go:
+    command = [str(python), "-m", module, str(case.parameters), str(case.participants)]
+    command += [ENCRYPTED] if case.keys else []
+    done = subprocess.run(
+        command,
+        check=False,
+        capture_output=True,
+        text=True,
+        cwd=REPOSITORY,
+        env={
+            **os.environ,
+            "OMP_NUM_THREADS": "1",
+            "FLWR_TELEMETRY_ENABLED": "0",
+            "RAY_USAGE_STATS_ENABLED": "0",
+        },
+    )
+    if done.returncode:
+        raise SideFailed(f"{' '.join(command)}: exit code {done.returncode}\n{done.stderr[-2000:]}")
+    return Go(**json.loads(done.stdout.splitlines()[-1]))
 
 
 SIDES: dict[str, Callable[[Case], Go]] = {
-    "bare": measure_bare,
+    "bare": partial(_told_by, Path(sys.executable), "benchmarks.wire.bare"),
     "ours": measure_ours,
-    "flower": measure_flower,
+    "flower": partial(_told_by, FLOWER, "benchmarks.peers.flower_server"),
+    "simulation": partial(_told_by, FLOWER, "benchmarks.peers.flower_simulation"),
 }
+OF_FLOWER = ("flower", "simulation")
 
 
 def flower_versions() -> str:
     """Of Flower and what carries its messages."""
     if not FLOWER.exists():
         return "Flower is not installed here: make build/peers/flwr/.installed"
-    named = "flwr", "grpcio", "protobuf", "numpy"
+    named = "flwr", "grpcio", "protobuf", "ray", "numpy"
     code = f"from importlib.metadata import version; print(*map(version, {named}))"
     done = subprocess.run([FLOWER, "-c", code], check=True, capture_output=True, text=True)
     versions = zip(named, done.stdout.split(), strict=True)
@@ -55,9 +75,12 @@ class Side:
     goes: list[Go] = field(default_factory=list)
 
 
-def available() -> tuple[str, ...]:
-    """Without Flower where its environment has not been made."""
-    return tuple(name for name in SIDES if name != "flower" or FLOWER.exists())
+def available(case: Case) -> tuple[str, ...]:
+    """The sides that can be measured: without Flower where its environment has not been made; its simulation
+    has no connections to encrypt."""
+    without = [] if FLOWER.exists() else list(OF_FLOWER)
+    without += ["simulation"] if case.keys else []
+    return tuple(name for name in SIDES if name not in without)
 
 
 def compare(case: Case, names: Sequence[str], repetitions: int, say: Callable[[str], None]) -> list[Side]:
@@ -69,23 +92,3 @@ def compare(case: Case, names: Sequence[str], repetitions: int, say: Callable[[s
         took = ", ".join(f"{side.name} {1000 * side.goes[-1].round_s:.2f} ms" for side in sides)
         say(f"{case}, {repetition + 1} of {repetitions}: {took}")
     return sides
-
-
-class SideFailed(Exception):
-    """A program did not measure anything; its last words."""
-
-
-def _told_by(python: str, module: str, case: Case, encrypted: str) -> Go:
-    command = [python, "-m", module, str(case.parameters), str(case.participants)]
-    command += [encrypted] if case.keys else []
-    done = subprocess.run(
-        command,
-        check=False,
-        capture_output=True,
-        text=True,
-        cwd=REPOSITORY,
-        env={**os.environ, "OMP_NUM_THREADS": "1", "FLWR_TELEMETRY_ENABLED": "0"},
-    )
-    if done.returncode:
-        raise SideFailed(f"{' '.join(command)}: exit code {done.returncode}\n{done.stderr[-2000:]}")
-    return Go(**json.loads(done.stdout.splitlines()[-1]))

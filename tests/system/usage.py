@@ -1,6 +1,7 @@
 """What a process has used so far, as Linux counts it."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -18,6 +19,23 @@ def processor_s(pid: int) -> float:
     """Seconds that a process has computed."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def and_below(pid: int) -> list[int]:
+    """A process and all that it has started, and those have started, as far as they still run."""
+    found, parents = [pid], _parents()
+    for one in found:  # grows meanwhile
+        found += [child for child, parent in parents.items() if parent == one]
+    return found
+
+
+def _parents() -> dict[int, int]:
+    """Of every process of this machine."""
+    parents = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it has just ended
+            parents[int(folder.name)] = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+    return parents
 
 
 def _status_kib(pid: int, name: str) -> int:
