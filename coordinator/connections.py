@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 from protocol.header import MAX_HEADER_BYTES
-from protocol.manifest import Manifest
 from protocol.scenario import Federation as Rules
 from protocol.traffic import SLOWEST, Pace, slowest
 
@@ -158,14 +157,14 @@ class Connections:
         return crowding + (spare + silent + spoken[::-1])[:over]
 
 
-def limited(rules: Rules, manifest: Manifest, open_files: int, now: float) -> Connections:
+def limited(rules: Rules, update: int, open_files: int, now: float) -> Connections:
     """What a federation needs, and no more than this process may open. An honest participant has one update
-    under way, or a second one after a retry."""
-    message = MAX_HEADER_BYTES + manifest.size
+    under way, or a second one after a retry. ``update``: bytes of one."""
+    message = MAX_HEADER_BYTES + update
     return Connections(
         most=max(16, min(MOST, open_files - 128)),
         quiet_s=max(QUIET_S, 3 * rules.liveness_s),
         endless=2 * message + IN_FLIGHT,
-        slowest=slowest(manifest, rules.round_deadline_s),
+        slowest=slowest(update, rules.round_deadline_s),
         now=now,
     )

@@ -2,12 +2,13 @@
 that whoever says something meanwhile is answered."""
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 from coordinator.aggregation import Aggregation, BadValues
 from coordinator.attempt import Arrival, Objection
+from protocol.encodings import BadFrames, Encoding
 from protocol.errors import RunFailed
 from protocol.manifest import Parameters
 
@@ -33,20 +34,24 @@ Done = Counted | Stepped
 
 
 class Counter:
-    """``updates`` is used by nobody else. ``size``: bytes of an update. ``notify`` is called, from the
-    thread, when something is done."""
+    """``updates`` is used by nobody else. ``encoding``: of the updates. ``size``: bytes of a model.
+    ``notify`` is called, from the thread, when something is done."""
 
-    def __init__(self, updates: Aggregation, size: int, notify: Callable[[], None]) -> None:
+    def __init__(
+        self, updates: Aggregation, encoding: Encoding, size: int, notify: Callable[[], None]
+    ) -> None:
         self._updates = updates
+        self._encoding = encoding
         self._notify = notify
         self._thread = (
             ThreadPoolExecutor(max_workers=1, thread_name_prefix="counting") if size > SMALL else None
         )
         self._under_way: deque[Future[Done | None]] = deque()
 
-    def add(self, arrival: Arrival, update: Parameters) -> None:
-        """Count it, or say why not; its values must not change afterwards."""
-        self._do(lambda: Counted(arrival, self._add(update)))
+    def add(self, arrival: Arrival, frames: Sequence[bytes | memoryview]) -> None:
+        """Count an update, whose frames have the encoding's sizes, or say why not; their memory must not
+        change afterwards."""
+        self._do(lambda: Counted(arrival, self._add(frames)))
 
     def clear(self) -> None:
         self._do(self._updates.clear)
@@ -76,10 +81,10 @@ class Counter:
         if self._thread is not None:
             self._thread.shutdown(wait=True, cancel_futures=True)
 
-    def _add(self, update: Parameters) -> float | Objection:
+    def _add(self, frames: Sequence[bytes | memoryview]) -> float | Objection:
         try:
-            return self._updates.add(update)
-        except BadValues as bad:
+            return self._updates.add(self._encoding.decode(frames))
+        except (BadFrames, BadValues) as bad:
             return Objection(bad.reason, bad.detail)
 
     def _step(self, model: Parameters, rate: float) -> Stepped:

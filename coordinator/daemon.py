@@ -29,6 +29,7 @@ from coordinator.wakeup import Wakeup
 from coordinator.writing import CheckpointWriter, Written
 from protocol.codec import CodecError, encode, encode_header
 from protocol.codec import decode as decode_frames
+from protocol.encodings import Encoding
 from protocol.errors import RunFailed
 from protocol.files import write_whole
 from protocol.manifest import Parameters
@@ -54,6 +55,7 @@ class Daemon:
         model: Parameters,
         updates: Aggregation,
         *,
+        encoding: Encoding,
         socket: RouterSocket,
         gate: Gate,
         store: CheckpointStore,
@@ -64,7 +66,8 @@ class Daemon:
     ) -> None:
         self._federation = federation
         self._model = model
-        self._counter = Counter(updates, model.manifest.size, wakeup.notify)
+        self._update_sizes = encoding.sizes
+        self._counter = Counter(updates, encoding, model.manifest.size, wakeup.notify)
         self._socket = socket
         self._gate = gate
         self._store = store
@@ -138,7 +141,7 @@ class Daemon:
         if turned_away is not None:
             return turned_away
         try:
-            decoded = decode_frames(frames, self._model.manifest)
+            decoded = decode_frames(frames, self._model.manifest, self._update_sizes)
         except CodecError as error:
             return self._federation.undecodable(
                 peer, error.kind, error.detail, error.message, now, key=received.key
@@ -152,8 +155,8 @@ class Daemon:
                 arrival = self._federation.update(peer, update, now, size=size, key=received.key)
                 if not isinstance(arrival, Arrival):
                     return arrival
-                assert decoded.parameters is not None
-                self._counter.add(arrival, decoded.parameters)
+                assert decoded.update is not None
+                self._counter.add(arrival, decoded.update)
                 return []
             case Heartbeat() if received.fd is not None and self._socket.waits(received.fd):
                 # An answer would wait behind what is on its way there, and so would the next: until there

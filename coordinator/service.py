@@ -35,6 +35,7 @@ from coordinator.run_dir import RunDirectory
 from coordinator.state import FederationState
 from coordinator.wakeup import Wakeup
 from protocol.addresses import parse_address
+from protocol.encodings import ENCODINGS
 from protocol.errors import RunFailed, UsageProblem
 from protocol.files import remove_temporary, write_whole
 from protocol.key_files import COORDINATOR, read_key
@@ -84,6 +85,7 @@ def serve(settings: Settings, initial_parameters: InitialParameters = from_model
     if settings.scenario.federation.selected > MOST_UPDATES:
         raise UsageProblem(f"federation.selected must be at most {MOST_UPDATES}")
     AGGREGATIONS.get(settings.scenario.federation.aggregation)
+    ENCODINGS.get(settings.scenario.federation.encoding)
     if settings.resume and settings.origin is not None:
         raise UsageProblem("--from begins a new run and --resume goes on with one: leave one of them out")
     directory = RunDirectory(settings.run_dir)
@@ -185,11 +187,13 @@ def _start(
             now=time.monotonic(),
             allowed=locks.allowed.current if locks is not None else None,
         )
-        connections = limited(scenario.federation, model.manifest, _open_files(), time.monotonic())
+        encoding = ENCODINGS.get(scenario.federation.encoding)(model.manifest)
+        connections = limited(scenario.federation, sum(encoding.sizes), _open_files(), time.monotonic())
         daemon = Daemon(
             federation,
             model,
             aggregation(model.manifest, scenario.federation),
+            encoding=encoding,
             socket=socket,
             gate=Gate(federation, socket, connections, doorkeeper),
             store=store,

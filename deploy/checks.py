@@ -21,12 +21,14 @@ def check_scenario(scenario: Scenario, data_dir: Path | None, device: str) -> No
         from participant.learning.episodes import require_classes, require_images
         from participant.roles.auditor import Auditor
         from participant.roles.setting import Setting
+        from protocol.encodings import ENCODINGS
 
     for decision in scenario.decision.names:
         DECISIONS.get(decision)
     ATTACKS.get(scenario.attack.name)
     ALGORITHMS.get(scenario.learning.algorithm)
     AGGREGATIONS.get(scenario.federation.aggregation)
+    ENCODINGS.get(scenario.federation.encoding)
     choose_device(device, "")
     # On the CPU: this process outlives the check, and would keep the device's memory.
     here = torch.device("cpu")

@@ -113,10 +113,10 @@ def run(
         )
     origin = open_origin(origin_given) if origin_given else None
     check_scenario(parsed, data_dir, device)
-    states = check_origin(origin, parsed, roles) if origin else {}
+    taken = check_origin(origin, parsed, roles) if origin else []
     if resume is None:
         prepare(target, roles)
-        take_along(states, target / "participants")
+        take_along(taken, target / "participants")
     provide(keys_of(target), roles)
     if target.parent == RUNS:
         _link_latest(target)

@@ -4,14 +4,16 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from participant.jobs import Job
-from protocol.manifest import Parameters
+from protocol.encodings import Delta
 from protocol.messages import Message
 
 
 @dataclass(frozen=True, slots=True)
 class Send:
+    """``carried``: of an update."""
+
     message: Message
-    parameters: Parameters | None = None
+    carried: Delta | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,8 +92,8 @@ class Agenda:
 
     def _give(self, answer: Send) -> Actions:
         """A large update is offered, and sent once it is fetched."""
-        message, delta = answer.message, answer.parameters
-        if not isinstance(message, Update) or delta is None or delta.manifest.size <= LARGE_UPDATE:
+        message, delta = answer.message, answer.carried
+        if not isinstance(message, Update) or delta is None or delta.size <= LARGE_UPDATE:
             return _sent(answer)
         self._offered = message.round, answer
         fields = {"round": message.round, "seconds": message.seconds}

@@ -12,6 +12,7 @@ from participant.actions import Actions, Cancel, Note, Reconnect, Send, Stop
 from participant.agenda import Agenda
 from participant.jobs import BuildJob, Built, EvaluateJob, Failed, Job, Outcome, TrainJob
 from participant.refusals import locked_out, one_line, other_manifest, refusal
+from protocol.encodings import ENCODINGS
 from protocol.errors import RunFailed, UsageProblem
 from protocol.keys import KeyPair
 from protocol.manifest import Manifest, Parameters
@@ -210,11 +211,12 @@ class Conversation:
         if self._welcome is None or _federation(welcome) != _federation(self._welcome):
             try:
                 scenario = parse_scenario(welcome.scenario, source=f"the scenario of {self._coordinator}")
+                encoding = ENCODINGS.get(scenario.federation.encoding)(welcome.manifest)
             except UsageProblem as problem:
                 return self._stop(RunFailed(one_line(str(problem))))
             self._heartbeat_s = scenario.federation.heartbeat_s
             self._liveness_s = scenario.federation.liveness_s
-            self._pace = Pace(slowest(welcome.manifest, scenario.federation.round_deadline_s))
+            self._pace = Pace(slowest(sum(encoding.sizes), scenario.federation.round_deadline_s))
             self._build = BuildJob(welcome.run, scenario)
             self._built = None
             actions += self._agenda.begin(self._build)

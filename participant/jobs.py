@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from protocol.encodings import Delta
 from protocol.manifest import Parameters
 from protocol.messages import Evaluate, Measurement, Train
 from protocol.scenario import Scenario
@@ -49,7 +50,9 @@ class Built:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Trained:
-    delta: Parameters
+    """``delta``: as it is sent."""
+
+    delta: Delta
     seconds: float
 
 

@@ -4,6 +4,7 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -78,7 +79,6 @@ def role_opener(settings: Settings) -> OpenRole:
         device = prepare_device(settings.device, settings.name)
         from participant.roles import open_role  # imports torch: seconds in which heartbeats go on
 
-        state_dir = settings.state_dir or Path(user_state_dir("fedmeta")) / job.run / settings.name
         role = open_role(
             settings.role,
             job.scenario,
@@ -86,11 +86,16 @@ def role_opener(settings: Settings) -> OpenRole:
             attacker=settings.attacker,
             device=device,
             data_dir=settings.data_dir,
-            state_dir=state_dir,
+            state_dir=state_dir(settings, job.run),
         )
         return role, device
 
     return open_it
+
+
+def state_dir(settings: Settings, run: str) -> Path:
+    """Of what a participant keeps to itself in a run."""
+    return settings.state_dir or Path(user_state_dir("fedmeta")) / run / settings.name
 
 
 class Session:
@@ -106,7 +111,7 @@ class Session:
         self._interrupts = interrupts
         self._log = log
         self._clock = clock
-        self._worker = Worker(open_role, interrupts.wake)
+        self._worker = Worker(open_role, partial(state_dir, settings), interrupts.wake)
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._unconnected = False  # a join waits for a connection
         self._stop: Stop | None = None
@@ -221,7 +226,7 @@ class Session:
 
     def _send(self, send: Send) -> None:
         try:
-            frames = encode(send.message, send.parameters)
+            frames = encode(send.message, send.carried)
         except ValueError as error:
             raise RunFailed(
                 f"a {type(send.message).__name__} message does not fit the wire: {error}"

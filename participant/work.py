@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 
 from participant.device import more_memory, out_of_memory
 from participant.jobs import (
@@ -18,25 +19,35 @@ from participant.jobs import (
     Trained,
     TrainJob,
 )
+from participant.packing import Packer
 from participant.refusals import one_line
 from participant.role import Role, WorkCancelled
+from protocol.encodings import ENCODINGS
 from protocol.errors import FedmetaError, RunFailed
 
 
 class Worker:
     """``open_role`` builds the role for a run and names the device that it is on; it is called in the worker
-    thread. ``wake`` is called there too, when an outcome is to be fetched.
+    thread. ``wake`` is called there too, when an outcome is to be fetched. ``state_of``: where to keep
+    what a run, by its id, lost of updates.
 
     Not a daemon thread: a torch call that still runs while the interpreter is torn down crashes it.
     """
 
-    def __init__(self, open_role: Callable[[BuildJob], tuple[Role, str]], wake: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        open_role: Callable[[BuildJob], tuple[Role, str]],
+        state_of: Callable[[str], Path],
+        wake: Callable[[], None],
+    ) -> None:
         self._open_role = open_role
+        self._state_of = state_of
         self._wake = wake
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="work")
         self._cancel = threading.Event()
         self._current: tuple[Job, Future[Outcome]] | None = None
         self._role: Role | None = None
+        self._packer: Packer | None = None
         self._device = ""
 
     def start(self, job: Job) -> None:
@@ -73,13 +84,15 @@ class Worker:
         if isinstance(job, BuildJob):
             self._role = None  # first, so that two models never share a device's memory
             self._role, self._device = self._open_role(job)
+            encoding = ENCODINGS.get(job.scenario.federation.encoding)(self._role.manifest)
+            self._packer = Packer(encoding, self._role.manifest, self._state_of(job.run))
             return Built(self._role.manifest.digest, self._role.split, _since(begun), self._device)
-        if self._role is None:
+        if self._role is None or self._packer is None:
             raise RuntimeError("no role was built")
         match job:
             case TrainJob():
                 delta = self._role.train(job.order, job.start, self._cancel.is_set)
-                return Trained(delta, _since(begun))
+                return Trained(self._packer.pack(job.order, delta), _since(begun))
             case EvaluateJob():
                 measured = self._role.evaluate(job.order, job.model, self._cancel.is_set)
                 return Evaluated(measured, _since(begun))

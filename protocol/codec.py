@@ -5,7 +5,7 @@ Whatever a stranger sends, :func:`decode` answers with a message or a :class:`Co
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -34,15 +34,23 @@ class CodecError(ValueError):
         super().__init__(f"{kind}: {self.detail}")
 
 
+class Tensors(Protocol):
+    """What goes after a header: parameters, or an update in the federation's encoding."""
+
+    def frames(self) -> list[memoryview]: ...
+
+
 @dataclass(frozen=True)
 class Decoded:
-    """A valid message; ``parameters`` view the received frames when it is a train, update or evaluate."""
+    """A valid message; ``parameters`` view the received frames when it is a train, update or evaluate.
+    ``update``: the tensor frames of an update, where its sizes were given."""
 
     message: AnyMessage
     parameters: Parameters | None
+    update: tuple[Frame, ...] | None = None
 
 
-def encode(message: Message, parameters: Parameters | None = None) -> list[Frame]:
+def encode(message: Message, parameters: Tensors | None = None) -> list[Frame]:
     """The header frame and the tensor frames, which view ``parameters``.
 
     Raises ValueError when parameters are missing, or given to a message that carries none, or when the
@@ -60,8 +68,11 @@ def encode_header(message: Message) -> bytes:
     return pack_header(message.model_dump())
 
 
-def decode(frames: Sequence[Frame], manifest: Manifest | None) -> Decoded:
+def decode(
+    frames: Sequence[Frame], manifest: Manifest | None, update_sizes: tuple[int, ...] | None = None
+) -> Decoded:
     """The message in received frames. ``manifest`` is that of the federation, None before it is known.
+    ``update_sizes``: of the frames of an update, which are then left to the federation's encoding.
 
     Raises only :class:`CodecError`, before anything as large as the sender claims is made.
     """
@@ -75,6 +86,8 @@ def decode(frames: Sequence[Frame], manifest: Manifest | None) -> Decoded:
         return Decoded(message, None)
     if manifest is None:
         raise CodecError("wrong_size", "tensor frames before the manifest is known", message)
+    if isinstance(message, Update) and update_sizes is not None:
+        return Decoded(message, None, _of_sizes(message, tensors, update_sizes))
     expected = len(manifest.dtypes)
     if len(tensors) != expected:
         raise CodecError("wrong_size", f"tensor frames: {len(tensors)}, not {expected}", message)
@@ -82,6 +95,16 @@ def decode(frames: Sequence[Frame], manifest: Manifest | None) -> Decoded:
         return Decoded(message, Parameters.from_frames(manifest, tensors))
     except ValueError as error:
         raise CodecError("wrong_size", str(error), message) from error
+
+
+def _of_sizes(message: Update, tensors: Sequence[Frame], sizes: tuple[int, ...]) -> tuple[Frame, ...]:
+    if len(tensors) != len(sizes):
+        raise CodecError("wrong_size", f"tensor frames: {len(tensors)}, not {len(sizes)}", message)
+    there = tuple(memoryview(frame).nbytes for frame in tensors)
+    if there != sizes:
+        detail = f"tensor frames of {there} bytes, but manifest and encoding say {sizes}"
+        raise CodecError("wrong_size", detail, message)
+    return tuple(tensors)
 
 
 def _message(frame: Frame) -> AnyMessage:

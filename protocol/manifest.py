@@ -3,10 +3,10 @@
 import hashlib
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -79,6 +79,16 @@ class Manifest(BaseModel):
         )
 
 
+class Values(Protocol):
+    """Values of one dtype that can be read part by part, without a step: an array, or what an encoding makes
+    of its bytes."""
+
+    @property
+    def size(self) -> int: ...
+
+    def __getitem__(self, part: slice, /) -> NDArray[Any]: ...
+
+
 @dataclass(frozen=True)
 class Parameters:
     """Values for a manifest: one flat little-endian array per dtype, in the order of ``manifest.dtypes``.
@@ -140,15 +150,14 @@ class Parameters:
         """The buffers as bytes for the wire, without a copy."""
         return [np.ascontiguousarray(buffer).view(np.uint8).data for buffer in self.buffers]
 
+    @property
+    def size(self) -> int:
+        """Bytes of all buffers."""
+        return sum(buffer.nbytes for buffer in self.buffers)
+
     def norm(self) -> float:
-        """The L2 norm over all buffers, the same bits on every machine of a kind: NumPy's own pairwise sum,
-        since a BLAS dot product of this length depends on the number of its threads."""
-        squares = 0.0
-        for buffer in self.buffers:
-            for start in range(0, buffer.size, _CHUNK):
-                real = buffer[start : start + _CHUNK].astype(np.float64)
-                squares += float(np.add.reduce(np.square(real, out=real)))
-        return math.sqrt(squares)
+        """As :func:`norm_of`."""
+        return norm_of(self.buffers)
 
     def digest(self) -> str:
         """SHA-256 over the manifest's digest and the buffers, in hex: the model digest of the journal."""
@@ -156,3 +165,20 @@ class Parameters:
         for frame in self.frames():
             digest.update(frame)
         return digest.hexdigest()
+
+
+def norm_of(buffers: Iterable[Values]) -> float:
+    """The L2 norm over all buffers, the same bits on every machine of a kind: NumPy's own pairwise sum,
+    since a BLAS dot product of this length depends on the number of its threads."""
+    squares = 0.0
+    for values in parts(buffers):
+        real = values.astype(np.float64)
+        squares += float(np.add.reduce(np.square(real, out=real)))
+    return math.sqrt(squares)
+
+
+def parts(buffers: Iterable[Values]) -> Iterator[NDArray[Any]]:
+    """All values, as many at a time as stay in the cache."""
+    for buffer in buffers:
+        for start in range(0, buffer.size, _CHUNK):
+            yield buffer[start : start + _CHUNK]

@@ -48,7 +48,7 @@ class Federation(Section):
     (M_min) are needed once the deadline has passed.
 
     ``norm_bound``: the largest L2 norm of an update, for the aggregation rule ``norm-bound``; ``"median"``
-    is that of the round's norms.
+    is that of the round's norms. ``encoding``: how updates travel to the coordinator.
     """
 
     seed: int = Field(default=0, ge=0, lt=2**53)
@@ -63,6 +63,7 @@ class Federation(Section):
     liveness_s: float = Field(default=10.0, gt=0, le=600)
     aggregation: Name = "mean"
     norm_bound: Literal["median"] | Annotated[float, Field(gt=0)] = "median"
+    encoding: Name = "float32"
     server_rate: ServerRate = ServerRate()
 
     @model_validator(mode="after")

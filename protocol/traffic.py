@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from protocol.manifest import Manifest
-
 LOOK_S = 0.5
 SLOWEST = 1024.0  # bytes a second, however small the model: less is no transfer
 # Linux' struct tcp_info: tcpi_bytes_acked and tcpi_bytes_received, then two numbers of segments and
@@ -47,9 +45,9 @@ def traffic(fd: int) -> Traffic | None:
     return Traffic(received, acknowledged, waiting)
 
 
-def slowest(manifest: Manifest, deadline_s: float) -> float:
-    """Bytes a second below which a model does not arrive within a round."""
-    return max(SLOWEST, manifest.size / deadline_s)
+def slowest(size: int, deadline_s: float) -> float:
+    """Bytes a second below which an update of that size does not arrive within a round."""
+    return max(SLOWEST, size / deadline_s)
 
 
 class Pace:

@@ -6,7 +6,9 @@ from pathlib import Path
 from coordinator.aggregation import AGGREGATIONS
 from coordinator.selection import first_shares, select
 from participant.device import prepare_device
+from participant.packing import Packer
 from participant.roles import open_role
+from protocol.encodings import ENCODINGS
 from protocol.messages import Share, Train
 from protocol.models import initial_parameters
 from protocol.scenario import Scenario
@@ -22,9 +24,11 @@ def simulate(scenario: Scenario, roles: Mapping[str, str], folder: Path) -> dict
         name: open_role(role, scenario, name=name, device=device, data_dir=None, state_dir=folder / name)
         for name, role in roles.items()
     }
+    model = initial_parameters(scenario)
+    encoding = ENCODINGS.get(rules.encoding)(model.manifest)
+    packers = {name: Packer(encoding, model.manifest, folder / name) for name in workers}
     shares = first_shares(workers, {}, rules.participants)
     previous = dict.fromkeys(workers, 0)
-    model = initial_parameters(scenario)
     digests = {}
     for number in range(1, rules.rounds + 1):
         updates = AGGREGATIONS.get(rules.aggregation)(model.manifest, rules)
@@ -32,7 +36,8 @@ def simulate(scenario: Scenario, roles: Mapping[str, str], folder: Path) -> dict
         for name in selected:
             share = Share(index=shares[name], count=rules.participants)
             order = Train(run=RUN, round=number, share=share, previous=previous[name], keep_from=0)
-            updates.add(workers[name].train(order, model, lambda: False))
+            delta = workers[name].train(order, model, lambda: False)
+            updates.add(encoding.decode(packers[name].pack(order, delta).frames()))
         previous.update(dict.fromkeys(selected, number))
         model = updates.step(model, rules.server_rate.at(number))
         digests[number] = model.digest()

@@ -7,7 +7,8 @@
 | ``norm-bound`` with ``"median"`` | 8·P bytes and n updates |
 | ``coordinate-median`` | n updates, and 8 MiB at the step |
 
-An update is as large as the model: 4·P bytes in float32.
+An update takes the memory that it took on the wire: 4·P bytes in float32, 2·P in bfloat16, 1.004·P in int8.
+It is decoded chunk by chunk as it is read, never as a whole.
 """
 
 from coordinator.aggregation.base import AGGREGATIONS, LARGEST, Aggregation, BadValues

@@ -7,8 +7,9 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from protocol.encodings import Delta
 from protocol.errors import RunFailed
-from protocol.manifest import Manifest, Parameters
+from protocol.manifest import Manifest, Parameters, norm_of, parts
 from protocol.registry import Registry
 from protocol.scenario import Federation
 
@@ -39,7 +40,7 @@ class Aggregation(Protocol):
 
     def clear(self) -> None: ...
 
-    def add(self, update: Parameters) -> float:
+    def add(self, update: Delta) -> float:
         """Count one update, whose values must not change afterwards; returns its L2 norm as received, also
         where the rule counts less of it. Raises :class:`BadValues`, with nothing added."""
         ...
@@ -54,9 +55,9 @@ AGGREGATIONS: Registry[Callable[[Manifest, Federation], Aggregation]] = Registry
 )
 
 
-def check(update: Parameters) -> None:
+def check(update: Delta) -> None:
     """Raises :class:`BadValues` when a value is NaN, infinite or beyond ±2¹⁷."""
-    if not all(are_good(buffer) for buffer in update.buffers):
+    if not all(are_good(values) for values in parts(update.buffers)):
         raise what_is_bad(update)
 
 
@@ -65,20 +66,20 @@ def are_good(values: NDArray[Any]) -> bool:
     return values.size == 0 or (float(values.min()) >= -LARGEST and float(values.max()) <= LARGEST)
 
 
-def what_is_bad(update: Parameters) -> BadValues:
+def what_is_bad(update: Delta) -> BadValues:
     """Of an update that has bad values, which are so; what is not finite comes first."""
-    unfit = sum(int(buffer.size - np.isfinite(buffer).sum()) for buffer in update.buffers)
+    unfit = sum(int(values.size - np.isfinite(values).sum()) for values in parts(update.buffers))
     if unfit:
         return BadValues("non_finite", f"{unfit} values are NaN or infinite")
-    largest = max(float(np.abs(buffer).max()) for buffer in update.buffers if buffer.size)
+    largest = max(float(np.abs(values).max()) for values in parts(update.buffers))
     return BadValues("out_of_range", f"a value of magnitude {largest:g} is beyond {LARGEST:g}")
 
 
 class KeptUpdates:
-    """For rules that need all updates of a round at once: with their norms, one model's memory for each."""
+    """For rules that need all updates of a round at once: with their norms, the memory of their frames."""
 
     def __init__(self) -> None:
-        self.kept: list[tuple[float, Parameters]] = []
+        self.kept: list[tuple[float, Delta]] = []
 
     @property
     def count(self) -> int:
@@ -87,10 +88,10 @@ class KeptUpdates:
     def clear(self) -> None:
         self.kept.clear()
 
-    def add(self, update: Parameters) -> float:
+    def add(self, update: Delta) -> float:
         """Keep one update; returns its L2 norm as received. Raises :class:`BadValues`, with nothing kept."""
         check(update)
-        norm = update.norm()
+        norm = norm_of(update.buffers)
         self.kept.append((norm, update))
         return norm
 

@@ -22,7 +22,8 @@ from coordinator.aggregation.base import (
     seal,
     what_is_bad,
 )
-from protocol.manifest import Manifest, Parameters
+from protocol.encodings import Delta
+from protocol.manifest import Manifest, Parameters, Values
 from protocol.scenario import Federation
 
 GRID = 2.0**30
@@ -51,7 +52,7 @@ class UpdateSum:
         for total in self._sums:
             total.fill(0)
 
-    def add(self, update: Parameters) -> float:
+    def add(self, update: Delta) -> float:
         """Count one update; returns its L2 norm over all buffers. One pass over its values.
 
         Raises :class:`~coordinator.aggregation.BadValues`, with nothing added, when a value is NaN, infinite
@@ -73,7 +74,7 @@ class UpdateSum:
         self.count += 1
         return math.sqrt(squares)
 
-    def add_scaled(self, update: Parameters, factor: float) -> None:
+    def add_scaled(self, update: Delta, factor: float) -> None:
         """Count ``factor`` · δ, 0 ≤ factor ≤ 1, of an update that has been checked."""
         for total, values in self._chunks(update.buffers):
             real = self._as_real(values)
@@ -98,7 +99,7 @@ class UpdateSum:
                 must_be_finite(new)
         return seal(model.manifest, moved)
 
-    def _chunks(self, buffers: Sequence[NDArray[Any]]) -> Iterator[tuple[NDArray[np.int64], NDArray[Any]]]:
+    def _chunks(self, buffers: Sequence[Values]) -> Iterator[tuple[NDArray[np.int64], NDArray[Any]]]:
         """Slices of the sum, and of other values of the manifest, that stay in the cache."""
         for total, buffer in zip(self._sums, buffers, strict=True):
             for start in range(0, total.size, CHUNK):

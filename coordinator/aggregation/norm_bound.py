@@ -8,7 +8,8 @@ import statistics
 
 from coordinator.aggregation.base import AGGREGATIONS, Aggregation, KeptUpdates, check
 from coordinator.aggregation.mean import UpdateSum
-from protocol.manifest import Manifest, Parameters
+from protocol.encodings import Delta
+from protocol.manifest import Manifest, Parameters, norm_of
 from protocol.scenario import Federation
 
 
@@ -26,11 +27,11 @@ class ConstantBound:
     def clear(self) -> None:
         self._sum.clear()
 
-    def add(self, update: Parameters) -> float:
+    def add(self, update: Delta) -> float:
         """Count one update; returns its norm as received. Raises
         :class:`~coordinator.aggregation.BadValues`, with nothing added."""
         check(update)
-        norm = update.norm()
+        norm = norm_of(update.buffers)
         self._sum.add_scaled(update, shrinking(norm, self._bound))
         return norm
 
@@ -41,7 +42,7 @@ class ConstantBound:
 
 class MedianBound(KeptUpdates):
     """The bound is the median of the round's norms, which is known only when all are there: the memory is
-    that of the mean and one model for each update."""
+    that of the mean and of the updates."""
 
     def __init__(self, manifest: Manifest) -> None:
         super().__init__()

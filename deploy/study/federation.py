@@ -111,11 +111,11 @@ def run_federation(
     )
     origin = open_origin(str(start_from)) if start_from else None
     if action is Action.START:
-        states = check_origin(origin, run.scenario, roles) if origin else {}
+        taken = check_origin(origin, run.scenario, roles) if origin else []
         shutil.rmtree(run_dir, ignore_errors=True)
         prepare(run_dir, roles)
         write_whole(run_dir / "scenario.toml", dump_scenario(run.scenario).encode())
-        take_along(states, run_dir / "participants")
+        take_along(taken, run_dir / "participants")
         reading, tail = Reading(), JournalTail(run_dir / "journal.jsonl")
     provide(keys_of(run_dir), roles)
     note_code(run_dir, code)
@@ -139,10 +139,12 @@ def drop_old_states(run_dir: Path) -> None:
     """Of a complete run's private states, keep those that another run may begin with: of many participants
     the others are gigabytes in a study."""
     from participant.learning.private_state import private_file  # torch
+    from participant.packing import lost_file
 
     previous = open_origin(str(run_dir)).checkpoint.state.previous
     for name, number in previous.items():
         folder = run_dir / "participants" / name
-        for state in folder.glob("private-*"):
-            if state != private_file(folder, number):
+        kept = private_file(folder, number), lost_file(folder, number)
+        for state in (*folder.glob("private-*"), *folder.glob("lost-*")):
+            if state not in kept:
                 state.unlink()

@@ -9,8 +9,8 @@ from coordinator.attempt import Arrival, Attempt, Objection
 from coordinator.counting import SMALL, Counted, Counter, Stepped
 from coordinator.journal import RoundCompleted, RoundRetried, UpdateAccepted, UpdateRejected
 from coordinator.rounds import Phase
+from protocol.encodings import Delta, Exact
 from protocol.errors import RunFailed
-from protocol.manifest import Parameters
 from protocol.messages import Accepted, Rejected, Update
 from tests.coordinator import tiny
 from tests.coordinator.bench import RUN, Bench
@@ -162,7 +162,7 @@ class SlowSum(UpdateSum):
 
     free = threading.Event()
 
-    def add(self, update: Parameters) -> float:
+    def add(self, update: Delta) -> float:
         assert self.free.wait(60)
         return super().add(update)
 
@@ -174,8 +174,8 @@ def arrival(name: str) -> Arrival:
 class TestTheCounter:
     def test_what_is_small_is_done_at_once(self) -> None:
         told: list[None] = []
-        counter = Counter(UpdateSum(tiny.MANIFEST), SMALL, lambda: told.append(None))
-        counter.add(arrival("ann"), tiny.update("ann", 1))
+        counter = Counter(UpdateSum(tiny.MANIFEST), Exact(tiny.MANIFEST), SMALL, lambda: told.append(None))
+        counter.add(arrival("ann"), tiny.update("ann", 1).frames())
         (done,) = counter.finished()
         assert isinstance(done, Counted)
         assert done.outcome == UpdateSum(tiny.MANIFEST).add(tiny.update("ann", 1))
@@ -186,13 +186,13 @@ class TestTheCounter:
         told = threading.Semaphore(0)
         total = SlowSum(tiny.MANIFEST)
         total.free.clear()
-        counter = Counter(total, SMALL + 1, told.release)
+        counter = Counter(total, Exact(tiny.MANIFEST), SMALL + 1, told.release)
         bad = tiny.parameters_of(float("nan"))
         model = tiny.values(0, "model")
-        counter.add(arrival("ann"), tiny.update("ann", 1))
+        counter.add(arrival("ann"), tiny.update("ann", 1).frames())
         counter.clear()
-        counter.add(arrival("bob"), bad)
-        counter.add(arrival("cid"), tiny.update("cid", 1))
+        counter.add(arrival("bob"), bad.frames())
+        counter.add(arrival("cid"), tiny.update("cid", 1).frames())
         counter.step(model, 0.5)
         assert counter.finished() == []
         total.free.set()
@@ -214,13 +214,13 @@ class TestTheCounter:
     def test_what_the_thread_cannot_do_is_a_failure_of_the_run_in_one_line(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        def add(self: UpdateSum, update: Parameters) -> float:
+        def add(self: UpdateSum, update: Delta) -> float:
             raise MemoryError("Unable to allocate\n9 GiB")
 
         monkeypatch.setattr(UpdateSum, "add", add)
         told = threading.Semaphore(0)
-        counter = Counter(UpdateSum(tiny.MANIFEST), SMALL + 1, told.release)
-        counter.add(arrival("ann"), tiny.update("ann", 1))
+        counter = Counter(UpdateSum(tiny.MANIFEST), Exact(tiny.MANIFEST), SMALL + 1, told.release)
+        counter.add(arrival("ann"), tiny.update("ann", 1).frames())
         assert told.acquire(timeout=60)
         with pytest.raises(RunFailed, match=r"\(MemoryError: Unable to allocate 9 GiB\)") as failed:
             counter.finished()
@@ -230,8 +230,8 @@ class TestTheCounter:
     @pytest.mark.parametrize("size", [SMALL, SMALL + 1])
     def test_a_model_that_is_not_finite_is_said_where_it_is_asked_for(self, size: int) -> None:
         told = threading.Semaphore(0)
-        counter = Counter(UpdateSum(tiny.MANIFEST), size, told.release)
-        counter.add(arrival("ann"), tiny.parameters_of(1.0))
+        counter = Counter(UpdateSum(tiny.MANIFEST), Exact(tiny.MANIFEST), size, told.release)
+        counter.add(arrival("ann"), tiny.parameters_of(1.0).frames())
         counter.step(tiny.parameters_of(3e38), 1e38)
         for _ in range(2):
             assert told.acquire(timeout=60)

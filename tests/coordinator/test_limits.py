@@ -185,7 +185,7 @@ class TestConnections:
         assert there.too_much(12.0, lambda fd: 2000) == [Cut(7, "endless", None)]
 
     def test_a_federations_largest_message_is_far_from_the_limit(self) -> None:
-        there = limited(tiny.scenario().federation, tiny.MANIFEST, 1024, 0.0)
+        there = limited(tiny.scenario().federation, tiny.MANIFEST.size, 1024, 0.0)
         there.accepted(7, 0.0)
         assert there.too_much(0.5, lambda fd: FIRST_MESSAGE) == []
         there.heard(7, PEER, 1.0)

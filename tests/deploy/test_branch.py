@@ -7,7 +7,7 @@ import pytest
 from coordinator.checkpoints import CheckpointStore
 from coordinator.origin import open_origin
 from coordinator.state import FederationState
-from deploy.branch import check_origin, private_states, take_along
+from deploy.branch import check_origin, take_along
 from protocol.errors import UsageProblem
 from protocol.models import initial_parameters
 from protocol.scenario import Scenario, dump_scenario, parse_scenario
@@ -37,8 +37,8 @@ def source(folder: Path, shared: object = 2) -> Path:
 
 
 def test_each_takes_along_the_state_of_the_last_round_that_counted(tmp_path: Path) -> None:
-    states = check_origin(open_origin(str(source(tmp_path))), scenario(2), NAMES)
-    take_along(states, tmp_path / "new")
+    taken = check_origin(open_origin(str(source(tmp_path))), scenario(2), NAMES)
+    take_along(taken, tmp_path / "new")
     found = {f"{path.parent.name}/{path.name}": path.read_text() for path in (tmp_path / "new").rglob("*.*")}
     assert found == {
         "ann/private-000008.safetensors": "ann after round 8",
@@ -47,13 +47,14 @@ def test_each_takes_along_the_state_of_the_last_round_that_counted(tmp_path: Pat
 
 
 def test_where_all_is_shared_there_is_nothing_to_take_along(tmp_path: Path) -> None:
-    assert check_origin(open_origin(str(source(tmp_path, "all"))), scenario("all"), NAMES) == {}
+    assert check_origin(open_origin(str(source(tmp_path, "all"))), scenario("all"), NAMES) == []
 
 
 def test_who_is_not_in_the_new_run_needs_no_state(tmp_path: Path) -> None:
     run_dir = source(tmp_path)
     (run_dir / "participants" / "bob" / "private-000005.safetensors").unlink()
-    assert set(private_states(open_origin(str(run_dir)), ["ann", "cid"])) == {"ann"}
+    taken = check_origin(open_origin(str(run_dir)), scenario(2), ["ann", "cid"])
+    assert [one.name for one in taken] == ["ann"]
 
 
 def test_a_state_that_was_deleted_is_named(tmp_path: Path) -> None:

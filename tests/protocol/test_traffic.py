@@ -5,11 +5,7 @@ import sys
 
 import pytest
 
-from protocol.manifest import Manifest, ParameterSpec
 from protocol.traffic import LOOK_S, SLOWEST, Pace, slowest, traffic
-
-MODEL = Manifest(parameters=(ParameterSpec(name="weight", shape=(1_000_000,)),))
-NOTHING = Manifest(parameters=())
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux says how much has moved")
@@ -47,9 +43,9 @@ def test_of_what_is_no_connection_nothing_is_known() -> None:
     assert traffic(fd) is None  # closed
 
 
-def test_a_model_has_to_arrive_within_a_round() -> None:
-    assert slowest(MODEL, 100.0) == 40_000.0
-    assert slowest(NOTHING, 100.0) == SLOWEST
+def test_an_update_has_to_arrive_within_a_round() -> None:
+    assert slowest(4_000_000, 100.0) == 40_000.0
+    assert slowest(0, 100.0) == SLOWEST
 
 
 def test_a_message_gets_on_as_long_as_enough_of_it_comes() -> None:

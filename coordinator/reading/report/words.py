@@ -28,6 +28,7 @@ def facts(run: Run) -> list[tuple[str, str]]:
         found += [
             ("attack", attack_words(run)),
             ("aggregation", scenario.federation.aggregation),
+            ("updates as", scenario.federation.encoding),
             ("model", f"{scenario.model.name}, shared: {scenario.model.shared}"),
         ]
     found += [("participants", participants_words(run))]

@@ -59,10 +59,16 @@ def test_of_private_states_those_stay_that_another_run_begins_with(tmp_path: Pat
     for name in names:
         (tmp_path / "participants" / name).mkdir(parents=True)
         for number in (5, 6, 7):
-            (tmp_path / "participants" / name / f"private-{number:06d}.safetensors").touch()
+            for kind in ("private", "lost"):
+                (tmp_path / "participants" / name / f"{kind}-{number:06d}.safetensors").touch()
     drop_old_states(tmp_path)
-    left = {name: [path.name for path in (tmp_path / "participants" / name).iterdir()] for name in names}
-    assert left == {"ann": ["private-000007.safetensors"], "bob": ["private-000006.safetensors"]}
+    left = {
+        name: sorted(path.name for path in (tmp_path / "participants" / name).iterdir()) for name in names
+    }
+    assert left == {
+        "ann": ["lost-000007.safetensors", "private-000007.safetensors"],
+        "bob": ["lost-000006.safetensors", "private-000006.safetensors"],
+    }
 
 
 def test_a_complete_run_says_how_long_it_took_unless_it_was_resumed(tmp_path: Path) -> None:

@@ -56,9 +56,9 @@ class Peer:
     def _do(self, actions: Actions) -> None:
         for action in actions:
             match action:
-                case Send(message=message, parameters=parameters):
+                case Send(message=message, carried=carried):
                     # Before there is a connection a join is repeated by the tick.
-                    if not self.socket.send(encode(message, parameters)) and not isinstance(message, Join):
+                    if not self.socket.send(encode(message, carried)) and not isinstance(message, Join):
                         self._do(self.conversation.undelivered(time.monotonic()))
                 case Start(job=job):
                     self._crowd.work(self, job)
