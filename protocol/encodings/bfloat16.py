@@ -1,4 +1,4 @@
-"""bfloat16, the upper half of a float32: half the bytes, the same range, a relative error of at most 2⁻⁹.
+"""bfloat16, the upper half of a float32: half the bytes, the same range, a relative error of at most 2⁻⁸.
 
 Nothing is fed back: the error of each value is as likely up as down, and small beside the value itself.
 """

@@ -6,6 +6,7 @@ import signal
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 import zmq
 
@@ -15,6 +16,8 @@ from coordinator.daemon import Outcome
 from coordinator.run_dir import RunDirectory
 from coordinator.service import Settings, serve
 from coordinator.state import FederationState
+from protocol.codec import encode_header
+from protocol.encodings import Int8
 from protocol.manifest import Parameters
 from protocol.messages import (
     Evaluate,
@@ -510,6 +513,38 @@ class TestBadInput:
         assert finish(daemon, participants) == expected
         line = daemon.await_line("round_completed", round=1)
         assert line["rejections"] == {"malformed": 3, "non_finite": 1, "out_of_range": 1, "wrong_size": 2}
+
+    def test_is_found_in_updates_of_eight_bits_too(self, tmp_path: Path, context: Context) -> None:
+        daemon = DaemonProcess(tiny.scenario(rounds=1, encoding="int8"), tmp_path / "run")
+        participants = enter(context, daemon, *NAMES)
+        encoding, header = Int8(tiny.MANIFEST), Update(run=participants[0].run, round=1, seconds=0.1)
+
+        def framed(name: str) -> list[bytes]:
+            packed = encoding.encode(tiny.update(name, 1))
+            return [bytes(frame) for frame in (encode_header(header), *packed.frames())]
+
+        ann, bob, cid, _ = participants
+        for participant in participants:
+            participant.expect(Train)
+        head, units, rest = framed("ann")
+        nan = np.array([np.nan], "<f4").tobytes()
+        for sender, frames, reason in [
+            (ann, ann.frames(header), "wrong_size"),
+            (ann, [head, rest, units], "wrong_size"),
+            (ann, [head, bytes(4) + units[4:], rest], "malformed"),
+            (bob, [head, units[:-1] + b"\x80", rest], "malformed"),
+            (cid, [head, nan + units[4:], rest], "non_finite"),
+        ]:
+            sender.send_raw(frames)
+            assert sender.expect(Rejected).reason == reason
+        total = UpdateSum(tiny.MANIFEST)
+        for participant in participants:
+            participant.send_raw(framed(participant.name))
+            total.add(encoding.decode(framed(participant.name)[1:]))
+        line = daemon.await_line("round_completed", round=1)
+        assert line["rejections"] == {"malformed": 2, "non_finite": 1, "wrong_size": 2}
+        model = tiny.initial_parameters(tiny.scenario())
+        assert line["model_digest"] == total.step(model, 1.0).digest()
 
     def test_a_stranger_is_told_to_join(self, tmp_path: Path, context: Context) -> None:
         daemon = DaemonProcess(tiny.scenario(), tmp_path / "run")

@@ -15,11 +15,11 @@ from protocol.scenario import Scenario, dump_scenario, parse_scenario
 NAMES = ("ann", "bob", "cid")
 
 
-def scenario(shared: object) -> Scenario:
-    return parse_scenario("", [f"model.shared={shared}", "federation.rounds=9"])
+def scenario(shared: object, *more: str) -> Scenario:
+    return parse_scenario("", [f"model.shared={shared}", "federation.rounds=9", *more])
 
 
-def source(folder: Path, shared: object = 2) -> Path:
+def source(folder: Path, shared: object = 2, *more: str) -> Path:
     """A run after round 8: ann trained last in round 8, bob in 5, cid never."""
     run_dir = folder / "source"
     state = FederationState(
@@ -28,7 +28,7 @@ def source(folder: Path, shared: object = 2) -> Path:
     )  # fmt: skip
     store = CheckpointStore(run_dir / "checkpoints", lambda _: True)
     store.write(state, initial_parameters(scenario(shared)))
-    (run_dir / "scenario.toml").write_text(dump_scenario(scenario(shared)))
+    (run_dir / "scenario.toml").write_text(dump_scenario(scenario(shared, *more)))
     for name, number in (("ann", 7), ("ann", 8), ("bob", 5)):
         path = run_dir / "participants" / name / f"private-{number:06d}.safetensors"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -44,6 +44,41 @@ def test_each_takes_along_the_state_of_the_last_round_that_counted(tmp_path: Pat
         "ann/private-000008.safetensors": "ann after round 8",
         "bob/private-000005.safetensors": "bob after round 5",
     }
+
+
+class TestWhatTheEncodingLost:
+    """Of a run in int8, a branch goes on with it; of another one, with nothing lost."""
+
+    INT8 = "federation.encoding=int8"
+
+    def taken(self, tmp_path: Path, *source_settings: str) -> dict[str, str]:
+        run_dir = source(tmp_path, "all", *source_settings)
+        for name, number in (("ann", 8), ("bob", 5)):
+            lost = run_dir / "participants" / name / f"lost-{number:06d}.safetensors"
+            lost.write_text(f"of {name}")
+        take_along(
+            check_origin(open_origin(str(run_dir)), scenario("all", self.INT8), NAMES), tmp_path / "new"
+        )
+        return {
+            f"{path.parent.name}/{path.name}": path.read_text() for path in (tmp_path / "new").rglob("*.*")
+        }
+
+    def test_is_taken_along(self, tmp_path: Path) -> None:
+        assert self.taken(tmp_path, self.INT8) == {
+            "ann/lost-000008.safetensors": "of ann",
+            "bob/lost-000005.safetensors": "of bob",
+        }
+
+    def test_is_nothing_where_that_run_had_another_one(self, tmp_path: Path) -> None:
+        assert self.taken(tmp_path, "federation.encoding=bfloat16") == {
+            "ann/lost-000008.safetensors": "",
+            "bob/lost-000005.safetensors": "",
+        }
+
+    def test_is_named_where_it_is_not_there_any_more(self, tmp_path: Path) -> None:
+        run_dir = source(tmp_path, "all", self.INT8)
+        with pytest.raises(UsageProblem, match=r"lost-000008\.safetensors is not there"):
+            check_origin(open_origin(str(run_dir)), scenario("all", self.INT8), NAMES)
 
 
 def test_where_all_is_shared_there_is_nothing_to_take_along(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from participant.actions import Action, Actions, Cancel, Note, Reconnect, Send, Start, Stop
 from participant.conversation import Conversation, Phase
 from participant.jobs import BuildJob, Built, Cancelled, Evaluated, Failed, Job, Outcome, Trained, TrainJob
+from protocol.encodings import Int8
 from protocol.errors import RunFailed, UsageProblem
 from protocol.keys import KeyPair
 from protocol.manifest import Manifest, Parameters, ParameterSpec
@@ -164,6 +165,13 @@ def test_a_model_of_other_parameters_is_an_end() -> None:
     actions = conversation.finished(build, BUILT)
     assert sent(actions) == [Leave(run=RUN, reason="its model has other parameters")]
     assert "the model built here has other parameters" in str(error_of(actions))
+
+
+def test_an_encoding_that_this_version_does_not_have_is_an_end() -> None:
+    strange = welcome().model_copy(update={"scenario": '[federation]\nencoding = "zip"\n'})
+    error = error_of(calling().received(strange, None, 0.5))
+    assert isinstance(error, RunFailed)
+    assert "federation.encoding: no encoding is named 'zip'" in str(error)
 
 
 def test_a_scenario_that_this_version_cannot_read_is_an_end() -> None:
@@ -340,6 +348,15 @@ def test_it_trains_and_sends_its_update() -> None:
 
 LARGE_MANIFEST = Manifest(parameters=(ParameterSpec(name="x", shape=(LARGE_UPDATE // 4 + 1,)),))
 LARGE = Trained(Parameters.from_arrays(LARGE_MANIFEST, {"x": np.ones(LARGE_UPDATE // 4 + 1)}), seconds=2.0)
+
+
+def test_what_is_large_is_large_on_the_wire() -> None:
+    conversation = ready()
+    job = job_of(conversation.received(train(7), model(), 1.0))
+    assert isinstance(LARGE.delta, Parameters)
+    packed = Trained(Int8(LARGE_MANIFEST).encode(LARGE.delta), seconds=2.0)
+    actions = conversation.finished(job, packed)
+    assert Send(Update(run=RUN, round=7, seconds=2.0), packed.delta) in actions
 
 
 def offering() -> Conversation:
