@@ -3,6 +3,7 @@
 import hashlib
 import json
 import struct
+import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -48,6 +49,57 @@ def pack(manifest: Mapping[str, Any], values: Mapping[str, list[float]]) -> list
     return [frames[dtype] for dtype in ORDER if dtype in frames]
 
 
+def single(value: float) -> float:
+    """The nearest float32."""
+    nearest: float = struct.unpack("<f", struct.pack("<f", value))[0]
+    return nearest
+
+
+def bfloat16(values: list[float]) -> bytes:
+    halves = []
+    for value in values:
+        (bits,) = struct.unpack("<I", struct.pack("<f", value))
+        half, rest = divmod(bits, 1 << 16)
+        halves.append(half + (rest > 0x8000 or (rest == 0x8000 and half % 2)))
+    return struct.pack(f"<{len(halves)}H", *halves)
+
+
+def int8(blocks: list[list[float]]) -> tuple[bytes, list[list[float]]]:
+    """The frame, and what it says."""
+    scales, units, said = b"", b"", []
+    for block in blocks:
+        scale = max(single(max(map(abs, block)) / 127), 2.0**-126)
+        numbers = [round(single(value / scale)) for value in block]  # Python rounds ties to even
+        scales += struct.pack("<f", scale)
+        units += struct.pack(f"{len(block)}b", *numbers)
+        said.append([single(number * scale) for number in numbers])
+    return scales + units, said
+
+
+def encode(
+    manifest: Mapping[str, Any],
+    values: dict[str, list[float]],
+    encoding: str,
+    lost: Mapping[str, list[float]],
+) -> tuple[list[bytes], dict[str, list[float]]]:
+    """The frames of an update, and what they lose, by parameter."""
+    dtypes = {spec["name"]: spec["dtype"] for spec in manifest["parameters"]}
+    names = [name for name, dtype in dtypes.items() if dtype == "float32"]
+    frames = dict(zip(sorted(set(dtypes.values())), pack(manifest, values), strict=True))
+    if encoding == "bfloat16" and names:
+        frames["float32"] = bfloat16([value for name in names for value in values[name]])
+    if encoding != "int8" or not names:
+        return list(frames.values()), {}
+    whole = {name: [single(a + b) for a, b in zip(values[name], lost[name], strict=True)] if lost
+             else [single(value) for value in values[name]] for name in names}  # fmt: skip
+    blocks = [whole[name][at : at + 1024] for name in names for at in range(0, len(whole[name]), 1024)]
+    frames["float32"], said = int8(blocks)
+    received = iter([value for block in said for value in block])
+    return list(frames.values()), {
+        name: [single(value - next(received)) for value in whole[name]] for name in names
+    }
+
+
 @dataclass
 class Participant:
     """Its "training" halves every parameter. ``log``: the types of the messages that it was sent."""
@@ -56,6 +108,7 @@ class Participant:
     name: str
     auditor: bool = False
     log: list[str] = field(default_factory=list)
+    lost: dict[int, dict[str, list[float]]] = field(default_factory=dict)
 
     def take_part(self) -> None:
         """Until the run is over."""
@@ -80,12 +133,15 @@ class Participant:
         self.log.append(kind)
         if kind == "welcome":
             self._run, self._manifest = message["run"], message["manifest"]
+            federation = tomllib.loads(message["scenario"]).get("federation", {})
+            self._encoding = federation.get("encoding", "float32")
             self._say("ready", run=self._run, manifest_digest=digest_of(self._manifest), split=SPLIT)
             self._say("heartbeat", run=self._run)
         elif kind == "train":
             theta = unpack(self._manifest, frames)
             delta = {name: [-value / 2 for value in values] for name, values in theta.items()}
-            self._delta = pack(self._manifest, delta)
+            before = self.lost[message["previous"]] if message["previous"] else {}
+            self._delta, self.lost[message["round"]] = encode(self._manifest, delta, self._encoding, before)
             if sum(map(len, self._delta)) > 1048576:
                 self._say("offer", run=self._run, round=message["round"])
             else:

@@ -13,8 +13,10 @@ import pytest
 import zmq
 from pydantic import BaseModel
 
+from participant.packing import Packer
 from protocol import header
-from protocol.codec import decode, encode
+from protocol.codec import Frame, decode, encode
+from protocol.encodings import ENCODINGS, Int8
 from protocol.manifest import MAX_PARAMETERS, Manifest, Parameters, ParameterSpec
 from protocol.messages import (
     LARGE_UPDATE,
@@ -149,6 +151,27 @@ def test_the_example_of_digests_is_right() -> None:
     assert from_the_document.digest_of(manifest.model_dump()) == manifest.digest
 
 
+def test_the_example_of_encodings_is_right() -> None:
+    manifest = Manifest(
+        parameters=(ParameterSpec(name="x", shape=(4,)), ParameterSpec(name="t", shape=(), dtype="float64"))
+    )
+    delta = Parameters.from_arrays(manifest, {"x": np.array([1, 0.5, -0.25, 0]), "t": np.array(10)})
+    example = re.findall(r"^\S.*  +([0-9a-f]{14,})$", SECTIONS["Encodings of updates"], re.MULTILINE)
+    frames = {
+        name: [frame.hex() for frame in ENCODINGS.get(name)(manifest).encode(delta).frames()]
+        for name in ("float32", "bfloat16", "int8")
+    }
+    said = Int8(manifest).encode(delta).buffers[0][0:4]
+    lost = (delta.buffers[0] - said).tobytes().hex()
+    assert example == [*(first for first, _ in frames.values()), lost, frames["int8"][1]]
+    assert {rest for _, rest in frames.values()} == {frames["int8"][1]}
+
+
+def test_every_encoding_is_described() -> None:
+    described = re.findall(r"^\| `(\w+)`", SECTIONS["Encodings of updates"], re.MULTILINE)
+    assert sorted(described) == ENCODINGS.names()
+
+
 def test_names_outside_ascii_have_the_digest_that_the_document_defines() -> None:
     manifest = Manifest(parameters=(ParameterSpec(name='ü"\\\x7f\n😀/', shape=(1,)),))
     assert from_the_document.digest_of(manifest.model_dump()) == manifest.digest
@@ -185,17 +208,18 @@ class Coordinator:
         self._manifest = manifest
         self._peer = b""
         self.parameters: Parameters | None = None
+        self.update: tuple[Frame, ...] | None = None
 
     def says(self, message: Message, parameters: Parameters | None = None) -> None:
         assert self._router.send(self._peer, encode(message, parameters))
 
-    def hears(self) -> Message:
+    def hears(self, update_sizes: tuple[int, ...] | None = None) -> Message:
         assert self._router.raw.poll(5000)
         received = self._router.receive()
         assert received is not None
         self._peer = received.peer
-        decoded = decode(received.frames, self._manifest)
-        self.parameters = decoded.parameters
+        decoded = decode(received.frames, self._manifest, update_sizes)
+        self.parameters, self.update = decoded.parameters, decoded.update
         return decoded.message
 
 
@@ -241,6 +265,33 @@ def test_it_joins_trains_and_ends_with_the_run(router: RouterSocket) -> None:
         assert coordinator.hears() == Leave(run=RUN, reason="the run is over")
         run.result(timeout=10)
     assert participant.log == ["welcome", "heartbeat", "train", "accepted", "rejected", "shutdown"]
+
+
+@pytest.mark.parametrize("name", ["bfloat16", "int8"])
+def test_it_encodes_its_updates_as_described(name: str, router: RouterSocket, tmp_path: Path) -> None:
+    """Bit for bit as a participant of ours, what was lost of the last one that counted included."""
+    encoding = ENCODINGS.get(name)(MANIFEST)
+    ours = Packer(encoding, MANIFEST, tmp_path)
+    model = Parameters(MANIFEST, tuple(buffer / 3 for buffer in PARAMETERS.buffers))
+    delta = Parameters(MANIFEST, tuple(-buffer / 2 for buffer in model.buffers))
+    coordinator = Coordinator(router)
+    with ThreadPoolExecutor(1) as pool:
+        run = pool.submit(Participant(router.endpoint, "ann").take_part)
+        coordinator.hears()
+        scenario = f'[federation]\nencoding = "{name}"\n'
+        coordinator.says(Welcome(run=RUN, round=1, scenario=scenario, manifest=MANIFEST))
+        coordinator.hears()
+        coordinator.hears()
+        for number, previous in ((1, 0), (2, 1), (3, 1)):
+            share = Share(index=0, count=1)
+            order = Train(run=RUN, round=number, share=share, previous=previous, keep_from=0)
+            coordinator.says(order, model)
+            assert coordinator.hears(encoding.sizes) == Update(run=RUN, round=number, seconds=0.5)
+            assert coordinator.update is not None
+            assert list(map(bytes, coordinator.update)) == list(map(bytes, ours.pack(order, delta).frames()))
+        coordinator.says(Shutdown(run=RUN, failed=False, reason="the run is complete"))
+        coordinator.hears()
+        run.result(timeout=10)
 
 
 def test_it_offers_a_large_update_first() -> None:
