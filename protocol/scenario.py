@@ -155,7 +155,8 @@ class Attack(Section):
     part of the same backdoor, or ``"split"`` the backdoor classes among them.
     ``boost`` is λ; ``"replace"`` is M_r/η_t, which replaces the model (arXiv 1807.00459, eq. 3)
     when all M_r updates arrive, divided by the number of attackers. ``norm`` bounds the L2 norm of what is
-    submitted, boost included: the attacker's own answer to a coordinator that bounds norms.
+    submitted, boost included: the attacker's own answer to a coordinator that bounds norms. What the encoding
+    lost of the update before comes on top.
     ``steps`` are A, the steps of training in an attack round, and ``rate`` is Adam's.
     ``transfer``: where blocks are private, train against those of ``imagined`` other users, drawn anew and
     meta-trained in each attack round, instead of against the attacker's own alone (E7).

@@ -39,6 +39,7 @@ OVERRIDES = (
     "federation.checkpoint_every=2",
     "federation.liveness_s=300.0",  # who is stopped for a while is not lost for it
     "federation.server_rate.decay_rounds=5",
+    "federation.encoding=int8",  # what that loses is kept by the participants as well
     "model.shared=2",
     "learning.inner_steps=2",
     "attack.rounds=[5]",
