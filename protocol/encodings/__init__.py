@@ -1,7 +1,8 @@
 """Encodings of updates by name, one file each: what a participant's δ is on the wire.
 
 The model that everybody is sent stays exact. ``float32`` loses nothing; of a float32 model ``bfloat16`` takes
-half the bytes and ``int8`` a quarter.
+half the bytes and ``int8`` a quarter. With ``int8`` each participant writes four bytes a value to its disk in
+each round, what was lost, so it is for links that are slower than that.
 """
 
 from protocol.encodings.base import ENCODINGS, BadFrames, Delta, Encoding
