@@ -15,7 +15,11 @@ from protocol.monitoring import Happened
 from protocol.sockets import Received, RouterSocket
 from protocol.traffic import LOOK_S as CONNECTIONS_S
 
-_FAILURES = {Happened.OTHER_MECHANISM: "other_mechanism", Happened.NO_HANDSHAKE: "no_handshake"}
+_FAILURES = {
+    Happened.OTHER_MECHANISM: "other_mechanism",
+    Happened.OTHER_KEY: "other_key",
+    Happened.NO_HANDSHAKE: "no_handshake",
+}
 
 
 class Gate:

@@ -63,7 +63,7 @@ def locked_out(how: Happened, coordinator: str, name: str, key: KeyPair | None) 
             )
         case Happened.OTHER_MECHANISM:
             return f"{coordinator} wants keys; name yours with --key, and its own with --coordinator-key"
-        case Happened.NO_HANDSHAKE if key is not None:
+        case Happened.NO_HANDSHAKE | Happened.OTHER_KEY if key is not None:
             return (
                 f"{coordinator} has another key than --coordinator-key says, or is no coordinator; "
                 "compare with its coordinator.pub"

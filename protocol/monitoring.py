@@ -20,7 +20,10 @@ class Happened(Enum):
     SHAKEN_HANDS = auto()
     KEY_REFUSED = auto()  # the other end does not let this key in
     OTHER_MECHANISM = auto()  # one end has keys, the other speaks plain
-    NO_HANDSHAKE = auto()  # it ended in the middle; of CURVE also when the coordinator's key is another
+    OTHER_KEY = auto()  # what came cannot be decrypted: the other end takes another key for ours
+    NO_HANDSHAKE = (
+        auto()
+    )  # it ended in the middle; at the end that takes another key for the coordinator's, too
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +89,8 @@ def _what(event: int, value: int) -> Happened | None:
             return Happened.KEY_REFUSED
         case zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL if value == zmq.PROTOCOL_ERROR_ZMTP_MECHANISM_MISMATCH:
             return Happened.OTHER_MECHANISM
+        case zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL if value == zmq.PROTOCOL_ERROR_ZMTP_CRYPTOGRAPHIC:
+            return Happened.OTHER_KEY
         case zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL:
             return Happened.NO_HANDSHAKE
         case _:

@@ -132,7 +132,7 @@ class TestWhoGetsIn:
             DealerSocket(locked.context, locked.endpoint, key=ann, coordinator_key=other),
             Happened.NO_HANDSHAKE,
         )
-        locked.daemon.await_line("handshake_failed", reason="no_handshake")
+        locked.daemon.await_line("handshake_failed", reason="other_key")
 
     def test_who_speaks_plain_hears_nothing(self, locked: Locked) -> None:
         # Whoever notices hangs up, and the other end may see no more than that: again, until both have.
