@@ -8,8 +8,9 @@ import click
 
 from benchmarks import results
 from benchmarks.page import document, figure, scaling
+from benchmarks.plan import FULL, QUICK
 from benchmarks.results import Results
-from benchmarks.suite import FULL, PARTS, QUICK
+from benchmarks.suite import PARTS
 from benchmarks.suite import measure as measure_parts
 from protocol.errors import UsageProblem
 from protocol.files import write_whole

@@ -6,6 +6,7 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from benchmarks.aggregation import Costs
+from benchmarks.encodings import Row
 from benchmarks.machine import Conditions
 from benchmarks.spread import Comparison
 from benchmarks.starting import Starting
@@ -13,6 +14,14 @@ from benchmarks.wire.ours import Watched
 from benchmarks.wire.sides import Side
 from protocol.errors import UsageProblem
 from protocol.files import write_whole
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """Runs in each encoding. ``settings``: what was changed of their scenario."""
+
+    settings: tuple[str, ...]
+    rows: list[Row]
 
 
 @dataclass
@@ -28,8 +37,10 @@ class Results:
     watched: list[Watched] = field(default_factory=list)
     starting: Starting | None = None
     rounds: Comparison | None = None
+    inner_loop: list[Comparison] = field(default_factory=list)
     evaluation: list[Comparison] = field(default_factory=list)
     aggregation: list[Costs] = field(default_factory=list)
+    encodings: Encoded | None = None
 
 
 _RESULTS = TypeAdapter(Results)

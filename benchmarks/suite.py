@@ -2,74 +2,24 @@
 
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
+from subprocess import CalledProcessError
 
-from benchmarks import aggregation, results, starting
+import click
+
+from benchmarks import aggregation, encodings, results, starting
 from benchmarks.machine import available_bytes, libraries, observed
-from benchmarks.results import Results
+from benchmarks.plan import Plan
+from benchmarks.results import Encoded, Results
 from benchmarks.wire import ours
 from benchmarks.wire.measured import Case
 from benchmarks.wire.sides import SideFailed, available, compare, flower_versions
+from protocol.scenario import load_scenario
+from protocol.scenario_files import find_scenario
 
 Say = Callable[[str], None]
-ALL = ("bare", "ours", "flower")
-WITH_SIMULATION = (*ALL, "simulation")
-AGAINST_BARE = ("bare", "ours")
-OURS = ("ours",)
-
-
-@dataclass(frozen=True)
-class Plan:
-    """``compared``: the sides of each case. ``rounds`` of a trained federation, ``episodes`` of each kind
-    that an auditor measures with."""
-
-    repetitions: int
-    compared: Sequence[tuple[Case, tuple[str, ...]]]
-    watched: Sequence[Case]
-    rounds: int
-    episodes: int
-
-
-FULL = Plan(
-    repetitions=5,
-    compared=[
-        *((Case(110_000, number), ALL) for number in (2, 16, 64)),
-        (Case(110_000, 4), WITH_SIMULATION),
-        (Case(110_000, 4, keys=True), ALL),
-        (Case(10_000_000, 2), ALL),
-        (Case(10_000_000, 4), WITH_SIMULATION),
-        (Case(10_000_000, 4, keys=True), ALL),
-        *((Case(10_000_000, number), AGAINST_BARE) for number in (16, 64)),
-        *((Case(10_000, number), OURS) for number in (2, 4, 16, 64, 256, 1000)),
-        *((Case(110_000, number), OURS) for number in (256, 1000)),
-        (Case(1_000_000, 4), OURS),
-        (Case(100_000_000, 4), OURS),
-    ],
-    watched=[
-        *(Case(110_000, number) for number in (4, 64, 1000)),
-        *(Case(10_000_000, number) for number in (4, 64)),
-        Case(10_000_000, 4, keys=True),
-        Case(100_000_000, 4),
-    ],
-    rounds=60,
-    episodes=4,
-)
-QUICK = Plan(
-    repetitions=2,
-    compared=[
-        (Case(110_000, 4), ALL),
-        (Case(110_000, 4, keys=True), ALL),
-        (Case(10_000_000, 4), ALL),
-        *((Case(10_000, number), OURS) for number in (4, 64)),
-        (Case(1_000_000, 4), OURS),
-    ],
-    watched=[Case(110_000, 4), Case(10_000_000, 4)],
-    rounds=30,
-    episodes=2,
-)
 
 
 def measure(plan: Plan, parts: Sequence[str], found: Results, path: Path, say: Say) -> None:
@@ -78,7 +28,7 @@ def measure(plan: Plan, parts: Sequence[str], found: Results, path: Path, say: S
         say(f"{part}:")
         failures: list[str] = []
         with observed(_software()) as at:
-            PARTS[part](plan, found, failures, say)
+            _one(part, failures, say, partial(PARTS[part], plan, found, failures, say))
         found.conditions[part] = at.conditions
         found.failures.pop(part, None)
         if failures:
@@ -131,6 +81,16 @@ def _aggregation(plan: Plan, found: Results, failures: list[str], say: Say) -> N
     found.aggregation = [aggregation.measure(size) for size in aggregation.SIZES]
 
 
+def _encodings(plan: Plan, found: Results, failures: list[str], say: Say) -> None:
+    first = load_scenario(find_scenario(encodings.SCENARIO), plan.settings).federation.seed
+    found.encodings = Encoded(plan.settings, [])
+    with tempfile.TemporaryDirectory(prefix="fedmeta-bench-") as folder:
+        seeds = range(first, first + plan.seeds)
+        for row in encodings.rows(seeds, Path(folder), settings=plan.settings):
+            found.encodings.rows.append(row)
+            say(f"seed {row.seed}, {row.encoding}: {1000 * row.round_s:.1f} ms a round")
+
+
 PARTS: dict[str, Callable[[Plan, Results, list[str], Say], None]] = {
     "federations": _federations,
     "pauses": _pauses,
@@ -138,21 +98,26 @@ PARTS: dict[str, Callable[[Plan, Results, list[str], Say], None]] = {
     "aggregation": _aggregation,
     "rounds": _rounds,
     "evaluation": _evaluation,
+    "encodings": _encodings,
 }
 
 
 def _one_case(case: Case, failures: list[str], say: Say, work: Callable[[], None]) -> None:
-    """That one case cannot be measured is no reason to do without the others."""
+    """Where there is memory for it. That it cannot be measured is no reason to do without the others."""
     needed = case.model_bytes * (8 + 4 * case.participants)
     if needed > available_bytes():
         failures.append(f"{case}: that needs {needed / 2**30:.0f} GiB of free memory")
         say(failures[-1])
         return
+    _one(str(case), failures, say, work)
+
+
+def _one(name: str, failures: list[str], say: Say, work: Callable[[], None]) -> None:
     try:
         work()
-    except (SideFailed, AssertionError) as failure:
-        failures.append(f"{case}: {str(failure).strip().splitlines()[0][:300]}")
-        say(f"{case}: {failure}")
+    except (SideFailed, AssertionError, CalledProcessError, click.ClickException) as failure:
+        failures.append(f"{name}: {(str(failure).strip() or type(failure).__name__).splitlines()[0][:300]}")
+        say(f"{name}: {failure}")
 
 
 def _software() -> str:

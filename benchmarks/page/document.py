@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from statistics import median
 
-from benchmarks.page import scaling
+from benchmarks.page import encodings, scaling
 from benchmarks.page.figure import ALT, NAME
 from benchmarks.page.targets import Target, models_over_idle, of_learning, of_the_federation
 from benchmarks.results import Results
@@ -66,6 +66,7 @@ def page(results: Results) -> str:
     lines += ["## Starting", "", *_starting(results), ""]
     lines += ["## A whole federation against one loop", "", *_rounds(results), ""]
     lines += ["## Measuring a model", "", EVALUATION, "", *_comparisons(results.evaluation), "", TRIED, ""]
+    lines += ["## Fewer bytes", "", *encodings.text(results.encodings), ""]
     lines += ["## Exact aggregation", "", AGGREGATION, "", *_aggregation(results), ""]
     lines += [NOT_MEASURED, "## The machine meanwhile", "", *_conditions(results)]
     return "\n".join(lines) + "\n"

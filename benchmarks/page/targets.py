@@ -128,6 +128,11 @@ def of_learning(results: Results) -> list[Target]:
     starting = results.starting
     return [
         Target(
+            "a participant's inner loop, against the same steps in bare PyTorch",
+            1.03,
+            [Figure(one.what, one.times_as_long) for one in results.inner_loop],
+        ),
+        Target(
             "times faster: rounds of 4 participants on all cores, against one bare loop on one core",
             1.6,
             [Figure("", results.rounds.times_faster)] if results.rounds else [],

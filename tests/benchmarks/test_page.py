@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 
 from benchmarks import results
+from benchmarks.encodings import Accuracy, Row
 from benchmarks.page import figure, scaling
 from benchmarks.page.document import page
 from benchmarks.page.fit import Fit
-from benchmarks.results import Results
+from benchmarks.results import Encoded, Results
 from protocol.errors import UsageProblem
 from tests.benchmarks.examples import QUIET, measured
 
@@ -37,6 +38,18 @@ def test_every_side_of_a_case_is_a_row() -> None:
         ["ours", "1.50 (1.40–3.20)"],
         ["flower", "9.00"],
     ]
+
+
+def test_an_encoding_is_shown_beside_the_exact_one() -> None:
+    def row(encoding: str, size: int, main: float) -> Row:
+        accuracy = Accuracy("right after it", 2, "linear", main, attack_train=1.0, backdoor=0.5)
+        return Row(encoding, 1, size, 4 * size, 0.1, 0.05, (accuracy,))
+
+    found = measured()
+    found.encodings = Encoded(("a=1",), [row("float32", 400, 0.9), row("int8", 100, 0.85)])
+    lines = page(found).splitlines()
+    assert "| int8 | 100 | 0.25 | 100 | 50.0 |" in lines
+    assert "| linear | right after it | int8 | 0.850 | 1.000 | 0.500 |" in lines
 
 
 def test_a_machine_that_was_busy_is_said_at_the_top() -> None:
