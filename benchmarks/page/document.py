@@ -35,6 +35,7 @@ participant woke up too late, at most, is beside it. Runs of their own: the othe
 it."""
 AGGREGATION = """Counting one update so that the order of arrival does not matter, against a finiteness check,
 a norm and an addition in float32; each the fastest of some. Step and digest happen once a round."""
+INNER_LOOP = "The same steps in bare PyTorch are the reference, in the same process."
 EVALUATION = """What an auditor does, against a plain loop over the same episodes that copies the network for
 each number of adaptation steps, adapts it from the start and classifies. Both must find the same accuracy but
 for rounding."""
@@ -65,6 +66,7 @@ def page(results: Results) -> str:
     lines += ["## How long the coordinator does not answer", "", WATCHED, "", *_watched(results), ""]
     lines += ["## Starting", "", *_starting(results), ""]
     lines += ["## A whole federation against one loop", "", *_rounds(results), ""]
+    lines += ["## A participant's inner loop", "", INNER_LOOP, "", *_comparisons(results.inner_loop), ""]
     lines += ["## Measuring a model", "", EVALUATION, "", *_comparisons(results.evaluation), "", TRIED, ""]
     lines += ["## Fewer bytes", "", *encodings.text(results.encodings), ""]
     lines += ["## Exact aggregation", "", AGGREGATION, "", *_aggregation(results), ""]
