@@ -39,9 +39,6 @@ INNER_LOOP = "The same steps in bare PyTorch are the reference, in the same proc
 EVALUATION = """What an auditor does, against a plain loop over the same episodes that copies the network for
 each number of adaptation steps, adapts it from the start and classifies. Both must find the same accuracy but
 for rounding."""
-TRIED = """What was tried and is not there: several users' networks side by side as one with grouped
-convolutions takes 14 % less a step for four users, more for eight; flushing denormal numbers changes nothing.
-A step spends its time in convolutions."""
 NOT_MEASURED = """## What was not measured
 
 - BlazeFL (`blazefl`), the peer for a whole local federation: it needs Python 3.12 or newer, and nothing is
@@ -67,7 +64,7 @@ def page(results: Results) -> str:
     lines += ["## Starting", "", *_starting(results), ""]
     lines += ["## A whole federation against one loop", "", *_rounds(results), ""]
     lines += ["## A participant's inner loop", "", INNER_LOOP, "", *_comparisons(results.inner_loop), ""]
-    lines += ["## Measuring a model", "", EVALUATION, "", *_comparisons(results.evaluation), "", TRIED, ""]
+    lines += ["## Measuring a model", "", EVALUATION, "", *_comparisons(results.evaluation), ""]
     lines += ["## Fewer bytes", "", *encodings.text(results.encodings), ""]
     lines += ["## Exact aggregation", "", AGGREGATION, "", *_aggregation(results), ""]
     lines += [NOT_MEASURED, "## The machine meanwhile", "", *_conditions(results)]
