@@ -11,7 +11,7 @@ from coordinator.doorkeeper import Doorkeeper
 from coordinator.effects import Effect
 from coordinator.federation import Federation
 from coordinator.journal import AllowListChanged, ConnectionCut, HandshakeFailed, KeyRefused
-from protocol.monitoring import Happened
+from protocol.monitoring import Event, Happened
 from protocol.sockets import Received, RouterSocket
 from protocol.traffic import LOOK_S as CONNECTIONS_S
 
@@ -38,7 +38,7 @@ class Gate:
         self._doorkeeper = doorkeeper
         self._unsaid: list[Effect] = []
         self._look_at = self._read_at = 0.0  # at once
-        self._failed: str | None = None  # a handshake of the connection that libzmq says next to be closed
+        self._failed: Event | None = None  # a handshake of the connection that libzmq says next to be closed
         self._ending: dict[int, tuple[bytes, float]] = {}  # whose connections end, and when
 
     @property
@@ -95,14 +95,15 @@ class Gate:
                 if self._failed is not None:
                     effects += self._handshake_failed(self._failed, address, now)
                     self._failed = None
-            elif (reason := _FAILURES.get(event.happened)) is not None:
+            elif event.happened in _FAILURES:
                 if self._failed is not None:
                     effects += self._handshake_failed(self._failed, None, now)
-                self._failed = reason
+                self._failed = event
         return effects
 
-    def _handshake_failed(self, reason: str, address: str | None, now: float) -> list[Effect]:
-        event = HandshakeFailed(self._federation.rounds.current, address, reason)
+    def _handshake_failed(self, failed: Event, address: str | None, now: float) -> list[Effect]:
+        reason = _FAILURES[failed.happened]
+        event = HandshakeFailed(self._federation.rounds.current, address, reason, failed.code)
         return self._federation.refusals.note(address or "", reason, event, now)
 
     def _tend_door(self, doorkeeper: Doorkeeper, now: float) -> Iterator[list[Effect]]:

@@ -184,12 +184,14 @@ class KeyRefused(JournalEvent):
 @dataclass(frozen=True, slots=True)
 class HandshakeFailed(JournalEvent):
     """Somebody connected and did not come as far as showing a key. The first of its kind from an address in
-    a round; all are counted in ``round_completed``. ``address``: None of one that was gone too soon."""
+    a round; all are counted in ``round_completed``. ``address``: None of one that was gone too soon.
+    ``code``: libzmq's own word for it, an errno or a protocol error."""
 
     level = "warning"
     round: int
     address: str | None
     reason: str
+    code: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -113,9 +113,9 @@ class Conversation:
             return []
         return self._lose("disconnected", now)
 
-    def shaken(self, how: Happened) -> Actions:
-        """A handshake has succeeded, or failed. One that was broken off may have met a coordinator that was
-        just ending; two tell of something else."""
+    def shaken(self, how: Happened, code: int = 0) -> Actions:
+        """A handshake has succeeded, or failed; ``code`` is libzmq's own word for how. One that was broken
+        off may have met a coordinator that was just ending; two tell of something else."""
         if how in (Happened.ACCEPTED, Happened.CLOSED):
             return []
         self._broken_off = self._broken_off + 1 if how is Happened.NO_HANDSHAKE else 0
@@ -123,7 +123,8 @@ class Conversation:
         if how is Happened.NO_HANDSHAKE and self._broken_off < 2:
             return []
         known, self._locked_out = self._locked_out, why
-        return [Note("locked_out", {"reason": why}, "warning")] if why and why != known else []
+        fields = {"reason": why, "code": code}
+        return [Note("locked_out", fields, "warning")] if why and why != known else []
 
     def _call_again(self, now: float) -> Actions:
         if now - self._absent_since >= self._patience_s:

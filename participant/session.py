@@ -155,7 +155,7 @@ class Session:
                 RunFailed(f"process {self._settings.parent}, which started this participant, has ended"),
             )
         for event in self._socket.monitor.events():
-            self._carry_out(conversation.shaken(event.happened))
+            self._carry_out(conversation.shaken(event.happened, event.code))
         due = self._clock() >= conversation.next_beat
         if readable or due:
             self._receive()

@@ -28,10 +28,12 @@ class Happened(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """``fd``: the connection's, in this process; -1 where libzmq does not say."""
+    """``fd``: the connection's, in this process; -1 where libzmq does not say. ``code``: libzmq's own word
+    for how a handshake failed, an errno or one of its protocol errors; 0 of anything else."""
 
     happened: Happened
     fd: int = -1
+    code: int = 0
 
 
 _FAILURES = zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
@@ -65,8 +67,10 @@ class Monitor:
             parts = self.raw.recv_multipart(zmq.NOBLOCK)
             said = parse_monitor_message(parts)
             happened = _what(int(said["event"]), int(said["value"]))
-            if happened is not None:
-                yield Event(happened, int(said["value"]) if happened in _WITH_FD else -1)
+            if happened in _WITH_FD:
+                yield Event(happened, fd=int(said["value"]))
+            elif happened is not None:
+                yield Event(happened, code=int(said["value"]))
 
     def close(self) -> None:
         if not self._watched.closed:
