@@ -20,7 +20,7 @@ class ConvBlock(nn.Module):
         images = self.norm(self.conv(images), reference)
         if self.pool:
             images = F.max_pool2d(images, 2, ceil_mode=True)
-        return F.relu(images)
+        return F.relu(images, inplace=True)
 
 
 def conv4(*, way: int, channels: int, generator: torch.Generator) -> FewShotNetwork:
