@@ -15,8 +15,8 @@ from torch import Tensor
 
 from participant.attacks.base import AttackerData
 from participant.attacks.poison import draw_poisoned
+from participant.learning.adam import Adam
 from participant.learning.algorithms import matching
-from participant.learning.inner_loop import adam
 from participant.learning.matching import leave_one_out_loss, matching_log_probabilities
 from participant.role import Cancelled, WorkCancelled
 from protocol.models import shared_names
@@ -51,7 +51,7 @@ def feature_collision(
         users = range(scenario.attack.imagined)
         imagined = [_another_user(network, shared, data, scenario, rng, cancelled) for _ in users]
     with _fixed(private):
-        optimizer = adam(network, scenario.attack.rate)
+        optimizer = Adam(network.parameters(), scenario.attack.rate)
         for _ in range(scenario.attack.steps):
             if cancelled():
                 raise WorkCancelled

@@ -17,8 +17,9 @@ from torch.nn import functional as F
 
 from participant.attacks.base import AttackerData
 from participant.attacks.poison import draw_poisoned
+from participant.learning.adam import Adam
 from participant.learning.algorithms import ALGORITHMS
-from participant.learning.inner_loop import InnerLoop, adam
+from participant.learning.inner_loop import InnerLoop
 from participant.role import Cancelled
 from protocol.models.network import FewShotNetwork
 from protocol.scenario import Scenario
@@ -40,7 +41,7 @@ def poisoned_adaptation(
     learning = scenario.learning
     benign = ALGORITHMS.get(learning.algorithm)
     loop = InnerLoop(learning.inner_steps, learning.inner_batch, learning.inner_rate)
-    outer = adam(network, scenario.attack.rate)
+    outer = Adam(network.parameters(), scenario.attack.rate)
     model, later = copy.deepcopy(network), copy.deepcopy(network)
     own = list(network.parameters())
     drift = [torch.zeros_like(value) for value in own]

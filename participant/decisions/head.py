@@ -1,5 +1,6 @@
 """A linear head: the shared one (undefended), or one drawn anew by each user (ablation)."""
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 import numpy as np
@@ -9,7 +10,7 @@ from torch.nn import functional as F
 
 from participant.decisions.base import Decision
 from participant.learning.episodes import Episode
-from participant.learning.inner_loop import cross_entropy_of
+from participant.learning.users import Users, pick
 from participant.role import Cancelled
 from protocol.models.network import FewShotNetwork
 
@@ -21,18 +22,28 @@ class Linear(Decision):
     keeps_head: ClassVar[bool] = True
 
     def classify(
-        self, network: FewShotNetwork, episode: Episode, rng: np.random.Generator, cancelled: Cancelled
+        self,
+        network: FewShotNetwork,
+        episodes: Episode,
+        rngs: Sequence[np.random.Generator],
+        cancelled: Cancelled,
     ) -> Tensor:
+        users = Users(network, len(rngs))
         if not self.keeps_head:
-            draw_head(network.head, rng)
-        known, images = len(episode.support), torch.cat([episode.support, episode.query])
+            for own, rng in zip(users.each, rngs, strict=True):
+                draw_head(own.head, rng)
+
+        def loss(rows: Tensor) -> Tensor:
+            images, labels = pick(episodes.support, rows), pick(episodes.support_labels, rows)
+            logits = users.logits(users.features(images))
+            losses = F.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="sum")
+            return losses / rows.shape[1]  # the sum of the users' means
 
         def predict() -> Tensor:
-            logits = network(images, self.adaptation.reference(episode))[known:]
-            return F.log_softmax(logits, dim=1)
+            _, query = self.adaptation.features(users.each, episodes)
+            return F.log_softmax(users.logits(query), dim=-1)
 
-        loss = cross_entropy_of(network, episode.support, episode.support_labels)
-        return self.adaptation.look(self.adaptation.loop.walk(network, loss, known, rng, cancelled), predict)
+        return self.adaptation.look(users, loss, episodes, rngs, cancelled, predict)
 
 
 class FreshHead(Linear):

@@ -1,5 +1,7 @@
 """Matching: attention over the support set's features (Vinyals et al., arXiv 1606.04080, eq. 1)."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -8,6 +10,7 @@ from participant.decisions.base import Decision
 from participant.learning.augmentation import warp
 from participant.learning.episodes import Episode
 from participant.learning.matching import leave_one_out_loss, matching_log_probabilities
+from participant.learning.users import Users, pick
 from participant.role import Cancelled
 from protocol.models.network import FewShotNetwork
 
@@ -20,25 +23,26 @@ class Matching(Decision):
     adapts = False
 
     def classify(
-        self, network: FewShotNetwork, episode: Episode, rng: np.random.Generator, cancelled: Cancelled
+        self,
+        network: FewShotNetwork,
+        episodes: Episode,
+        rngs: Sequence[np.random.Generator],
+        cancelled: Cancelled,
     ) -> Tensor:
         with torch.no_grad():
-            return self.vote(network, episode)[None]
+            return self.vote([network] * len(rngs), episodes)[None]
 
-    def vote(self, network: FewShotNetwork, episode: Episode, weights: Tensor | None = None) -> Tensor:
-        """Log-probabilities [Q, way], by features of which each is weighted if ``weights`` [F] are given."""
-        known = len(episode.support)
-        images = torch.cat([episode.support, episode.query])
-        features = network.features(images, self.adaptation.reference(episode))
+    def vote(
+        self, networks: Sequence[FewShotNetwork], episodes: Episode, weights: Tensor | None = None
+    ) -> Tensor:
+        """Log-probabilities [E, Q, way], by features of which each is weighted if ``weights`` [E, 1, F] are
+        given."""
+        support, query = self.adaptation.features(networks, episodes)
         if weights is not None:
-            features = features * weights
-        return matching_log_probabilities(
-            features[:known],
-            episode.support_labels,
-            features[known:],
-            network.head.out_features,
-            self.adaptation.temperature,
-        )
+            support, query = support * weights, query * weights
+        way = networks[0].head.out_features
+        temperature = self.adaptation.temperature
+        return matching_log_probabilities(support, episodes.support_labels, query, way, temperature)
 
 
 class MatchingTuned(Matching):
@@ -52,35 +56,39 @@ class MatchingTuned(Matching):
     adapts = True
 
     def classify(
-        self, network: FewShotNetwork, episode: Episode, rng: np.random.Generator, cancelled: Cancelled
+        self,
+        network: FewShotNetwork,
+        episodes: Episode,
+        rngs: Sequence[np.random.Generator],
+        cancelled: Cancelled,
     ) -> Tensor:
-        images, labels, way = episode.support, episode.support_labels, network.head.out_features
-        one_shot = len(labels) == len(torch.unique(labels))
-        user = _Weighted(network, rng)
+        labels, way = episodes.support_labels, network.head.out_features
+        one_shot = labels.shape[1] == len(torch.unique(labels[0]))
+        users = _Weighted(network, rngs)
 
         def loss(rows: Tensor) -> Tensor:
-            batch, of_batch = images[rows], labels[rows]
+            images, of_images = pick(episodes.support, rows), pick(labels, rows)
             if one_shot:
-                batch, of_batch = torch.cat([batch, warp(batch, rng)]), of_batch.repeat(2)
-            return leave_one_out_loss(user(batch), of_batch, way, self.adaptation.temperature)
+                warped = torch.stack([warp(own, rng) for own, rng in zip(images, rngs, strict=True)])
+                images, of_images = torch.cat([images, warped], dim=1), of_images.repeat(1, 2)
+            features = users.features(images) * users.weights
+            return leave_one_out_loss(features, of_images, way, self.adaptation.temperature).sum()
 
-        walk = self.adaptation.loop.walk(user, loss, len(images), rng, cancelled)
-        return self.adaptation.look(walk, lambda: self.vote(network, episode, user.weights))
+        def vote() -> Tensor:
+            return self.vote(users.each, episodes, users.weights)
+
+        return self.adaptation.look(users, loss, episodes, rngs, cancelled, vote)
 
 
-class _Weighted(nn.Module):
-    """A network's features, each times a positive weight of its own."""
+class _Weighted(Users):
+    """Users of whom each gives every feature a positive weight of its own."""
 
-    def __init__(self, network: FewShotNetwork, rng: np.random.Generator) -> None:
-        super().__init__()
-        self.network = network
-        drawn = torch.from_numpy(rng.normal(0.0, WEIGHTS_SPREAD, network.head.in_features))
-        self.log_weights = nn.Parameter(drawn.to(network.head.weight))
+    def __init__(self, network: FewShotNetwork, rngs: Sequence[np.random.Generator]) -> None:
+        super().__init__(network, len(rngs))
+        drawn = np.stack([rng.normal(0.0, WEIGHTS_SPREAD, network.head.in_features) for rng in rngs])
+        self.log_weights = nn.Parameter(torch.from_numpy(drawn).to(network.head.weight)[:, None])
 
     @property
     def weights(self) -> Tensor:
+        """[E, 1, F]."""
         return self.log_weights.exp()
-
-    def forward(self, images: Tensor) -> Tensor:
-        features: Tensor = self.network.features(images) * self.weights
-        return features

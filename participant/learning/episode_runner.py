@@ -1,7 +1,6 @@
-"""Episodes side by side on a few threads, each classified by every decision."""
+"""Episodes side by side, several at a time and on a few threads, each classified by every decision."""
 
-import copy
-import threading
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
@@ -10,7 +9,8 @@ import torch
 from numpy.typing import NDArray
 
 from participant.decisions import Decision
-from participant.learning.episodes import Episode
+from participant.learning.episodes import Episode, abreast
+from participant.learning.users import users_abreast
 from participant.role import Cancelled, WorkCancelled
 from protocol.models.network import FewShotNetwork
 from protocol.scenario import Scenario
@@ -20,7 +20,7 @@ Hits = NDArray[np.bool_]  # [T, Q]: after each number of steps, which query imag
 
 
 class EpisodeRunner:
-    """Classifies with copies of ``network`` as it is now; episodes are numbered from ``first``. Threads are
+    """Classifies with ``network``, which stays as it is; episodes are numbered from ``first``. Threads are
     worth it since torch leaves the interpreter's lock while it computes."""
 
     def __init__(
@@ -33,11 +33,9 @@ class EpisodeRunner:
         cancelled: Cancelled,
     ) -> None:
         self._network = network
-        self._values = [value.detach().clone() for value in network.parameters()]
         self._scenario = scenario
         self._numbers = range(first, first + scenario.evaluation.episodes)
         self._cancelled = cancelled
-        self._local = threading.local()
         # Asking for the number of threads makes a new thread take up the one that the process has set; else
         # its first convolution starts a team of its own, as large as the machine.
         self._pool = ThreadPoolExecutor(workers, initializer=torch.get_num_threads)
@@ -51,33 +49,37 @@ class EpisodeRunner:
     def run(
         self, decisions: Mapping[str, Decision], episode: Callable[[int], Episode], kind: str, shots: int
     ) -> dict[str, list[Hits]]:
-        """By decision, for each of ``evaluation.episodes``. Each decision draws from a generator of its own
-        that begins alike, so that their mini-batches are the same where they draw nothing else.
+        """By decision, for each of ``evaluation.episodes``, in the same order. Each decision draws from
+        generators of its own that begin alike, so that their mini-batches are the same where they draw
+        nothing else.
 
-        Raises :class:`WorkCancelled`.
+        Which episodes are computed side by side does not depend on the number of threads, for it changes how
+        sums are rounded. Raises :class:`WorkCancelled`.
         """
         seed = self._scenario.federation.seed
 
-        def one(number: int) -> dict[str, Hits]:
-            drawn = episode(number)
-            hits = {}
-            for name, decision in decisions.items():
-                if self._cancelled():
-                    raise WorkCancelled
-                rng = generator(seed, "adaptation", kind, shots, number)
-                log_p = decision.classify(self._scratch(), drawn, rng, self._cancelled)
-                hits[name] = (log_p.argmax(dim=2) == drawn.query_labels).cpu().numpy()
+        def some(numbers: range) -> dict[str, list[Hits]]:
+            hits: dict[str, list[Hits]] = {name: [] for name in decisions}
+            for alike in _by_size({number: episode(number) for number in numbers}):
+                episodes = abreast(list(alike.values()))
+                for name, decision in decisions.items():
+                    if self._cancelled():
+                        raise WorkCancelled
+                    rngs = [generator(seed, "adaptation", kind, shots, number) for number in alike]
+                    log_p = decision.classify(self._network, episodes, rngs, self._cancelled)
+                    right = (log_p.argmax(dim=3) == episodes.query_labels).cpu().numpy()
+                    hits[name].extend(right.swapaxes(0, 1))
             return hits
 
-        episodes = list(self._pool.map(one, self._numbers))
-        return {name: [hits[name] for hits in episodes] for name in decisions}
+        size = users_abreast(self._network)
+        groups = [self._numbers[at : at + size] for at in range(0, len(self._numbers), size)]
+        results = list(self._pool.map(some, groups))
+        return {name: [one for hits in results for one in hits[name]] for name in decisions}
 
-    def _scratch(self) -> FewShotNetwork:
-        """This thread's copy of the network, as it was given."""
-        if not hasattr(self._local, "network"):
-            self._local.network = copy.deepcopy(self._network)
-        scratch: FewShotNetwork = self._local.network
-        with torch.no_grad():
-            for own, value in zip(scratch.parameters(), self._values, strict=True):
-                own.copy_(value)
-        return scratch
+
+def _by_size(episodes: Mapping[int, Episode]) -> list[dict[int, Episode]]:
+    """Those with as many query images together: backdoor classes may have more images or fewer."""
+    sizes: defaultdict[int, dict[int, Episode]] = defaultdict(dict)
+    for number, episode in episodes.items():
+        sizes[len(episode.query)][number] = episode
+    return list(sizes.values())

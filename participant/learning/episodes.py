@@ -17,12 +17,23 @@ class Episode:
     """``support`` [K·N, C, H, W] with labels [K·N], ``query`` [K·Q, C, H, W] with labels [K·Q].
 
     A label is the class's output position 0…K-1; images of a position lie together, in order of position.
+    Several episodes of the same sizes may stand in a leading dimension.
     """
 
     support: Tensor
     support_labels: Tensor
     query: Tensor
     query_labels: Tensor
+
+
+def abreast(episodes: Sequence[Episode]) -> Episode:
+    """Episodes of the same sizes, in a leading dimension."""
+    return Episode(
+        torch.stack([episode.support for episode in episodes]),
+        torch.stack([episode.support_labels for episode in episodes]),
+        torch.stack([episode.query for episode in episodes]),
+        torch.stack([episode.query_labels for episode in episodes]),
+    )
 
 
 def draw_episode(

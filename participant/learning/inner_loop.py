@@ -3,7 +3,7 @@
 The same steps serve a participant's round, a user's adaptation, and the attacker.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from participant.learning.adam import Adam
 from participant.role import Cancelled, WorkCancelled
 from protocol.models.network import FewShotNetwork
 
@@ -37,7 +38,10 @@ class InnerLoop:
 
         Raises :class:`WorkCancelled`.
         """
-        loss = cross_entropy_of(network, images, labels)
+
+        def loss(rows: Tensor) -> Tensor:
+            return F.cross_entropy(network(images[rows]), labels[rows])
+
         self.run(network, loss, len(images), rng, cancelled)
 
     def run(
@@ -52,38 +56,27 @@ class InnerLoop:
 
         Raises :class:`WorkCancelled`.
         """
-        for _ in self.walk(network, loss, count, rng, cancelled):
+        for _ in self.walk(network, loss, mini_batches(rng, count, self.batch, self.steps), cancelled):
             pass
 
     def walk(
         self,
         network: nn.Module,
         loss: Callable[[Tensor], Tensor],
-        count: int,
-        rng: np.random.Generator,
+        batches: Iterable[NDArray[np.int64]],
         cancelled: Cancelled,
     ) -> Iterator[int]:
-        """As :meth:`run`, step by step: yields 0, 1, …, ``steps`` while the network is as that many steps
-        leave it. The way is the same however often it is looked at and however far it leads."""
-        optimizer = adam(network, self.rate)
+        """As :meth:`run`, a step for each of ``batches``: yields 0, 1, … while the network is as that many
+        steps leave it. The way is the same however often it is looked at and however far it leads."""
+        optimizer = Adam(network.parameters(), self.rate)
         yield 0
-        for done, rows in enumerate(mini_batches(rng, count, self.batch, self.steps), start=1):
+        for done, rows in enumerate(batches, start=1):
             if cancelled():
                 raise WorkCancelled
             optimizer.zero_grad()
             loss(torch.from_numpy(rows)).backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             yield done
-
-
-def cross_entropy_of(network: FewShotNetwork, images: Tensor, labels: Tensor) -> Callable[[Tensor], Tensor]:
-    """The loss of a mini-batch of these images, given by its row numbers."""
-    return lambda rows: F.cross_entropy(network(images[rows]), labels[rows])
-
-
-def adam(network: nn.Module, rate: float) -> torch.optim.Optimizer:
-    """Adam without momentum, Reptile's, with a fresh state."""
-    return torch.optim.Adam(network.parameters(), lr=rate, betas=(0.0, 0.999), fused=True)
 
 
 def mini_batches(rng: np.random.Generator, count: int, batch: int, steps: int) -> Iterator[NDArray[np.int64]]:
@@ -96,3 +89,10 @@ def mini_batches(rng: np.random.Generator, count: int, batch: int, steps: int) -
             rows = np.concatenate([rows, rng.permutation(count)])
         yield rows[:size]
         rows = rows[size:]
+
+
+def batches_abreast(
+    rngs: Sequence[np.random.Generator], count: int, batch: int, steps: int
+) -> Iterator[NDArray[np.int64]]:
+    """:func:`mini_batches` of several users, each with a generator of its own: rows [E, batch]."""
+    return map(np.stack, zip(*(mini_batches(rng, count, batch, steps) for rng in rngs), strict=True))

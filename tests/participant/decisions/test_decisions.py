@@ -1,10 +1,13 @@
+from collections.abc import Iterator
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from participant.decisions import DECISIONS, Adaptation, Decision
-from participant.learning.episodes import Episode, draw_episode
-from participant.role import WorkCancelled
+from participant.learning.episodes import Episode, abreast, draw_episode
+from participant.role import Cancelled, WorkCancelled
 from protocol.models import build_network
 from protocol.models.network import FewShotNetwork
 from tests.participant.tiny import never, tiny_bank, tiny_dataset, tiny_scenario
@@ -32,9 +35,15 @@ def decision(name: str, *steps: int, transductive: bool = False) -> Decision:
 def classify(
     name: str, *steps: int, transductive: bool = False, seed: int = 0, shots: int = 4
 ) -> torch.Tensor:
-    return decision(name, *steps, transductive=transductive).classify(
-        network(), episode(shots=shots), np.random.default_rng(seed), never
-    )
+    """As one user: [T, Q, way]."""
+    return as_one(decision(name, *steps, transductive=transductive), network(), seed=seed, shots=shots)
+
+
+def as_one(
+    decision: Decision, given: FewShotNetwork, *, seed: int = 0, shots: int = 4, cancelled: Cancelled = never
+) -> torch.Tensor:
+    rngs = [np.random.default_rng(seed)]
+    return decision.classify(given, abreast([episode(shots=shots)]), rngs, cancelled)[:, 0]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -61,7 +70,7 @@ def test_looking_on_the_way_changes_nothing_and_sees_what_a_shorter_adaptation_e
 @pytest.mark.parametrize("name", ADAPTING)
 def test_adaptation_can_be_cancelled_between_steps(name: str) -> None:
     with pytest.raises(WorkCancelled):
-        decision(name, 4).classify(network(), episode(), np.random.default_rng(0), lambda: True)
+        as_one(decision(name, 4), network(), cancelled=lambda: True)
 
 
 def test_adaptation_fits_the_support_set_better_with_every_look() -> None:
@@ -96,20 +105,53 @@ def test_matching_ignores_the_head(name: str) -> None:
     shared, poisoned = network(), network()
     with torch.no_grad():
         poisoned.head.weight.fill_(9.0)
-    first, second = (
-        decision(name, 5).classify(n, episode(), np.random.default_rng(0), never) for n in (shared, poisoned)
-    )
+    first, second = (as_one(decision(name, 5), given) for given in (shared, poisoned))
     assert torch.equal(first, second)
 
 
-def test_matching_takes_no_steps_and_does_not_change_the_model() -> None:
+def test_matching_takes_no_steps() -> None:
+    matching = decision("matching", 1, 5)
+    assert matching.steps == (0,)
+    assert as_one(matching, network()).shape == (1, 15, 3)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_model_that_users_were_given_stays_as_it_is(name: str) -> None:
     shared = network()
     before = [value.clone() for value in shared.parameters()]
-    matching = decision("matching", 1, 5)
-    log_p = matching.classify(shared, episode(), np.random.default_rng(0), never)
-    assert matching.steps == (0,)
-    assert log_p.shape == (1, 15, 3)
+    as_one(decision(name, 5), shared)
     assert all(torch.equal(a, b) for a, b in zip(before, shared.parameters(), strict=True))
+
+
+def side_by_side_and_alone(
+    name: str, shots: int, dtype: torch.dtype
+) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    given = network().to(dtype)
+    episodes = []
+    for seed in range(3):
+        drawn = draw_episode(np.random.default_rng(seed), BANK, CLASSES, shots=shots, query=5)
+        episodes.append(replace(drawn, support=drawn.support.to(dtype), query=drawn.query.to(dtype)))
+    logic = decision(name, 0, 1, 6)
+
+    def classified(users: range) -> torch.Tensor:
+        rngs = [np.random.default_rng(user) for user in users]
+        return logic.classify(given, abreast([episodes[user] for user in users]), rngs, never)
+
+    together = classified(range(3))
+    assert together.shape == (len(logic.steps), 3, 15, 3)
+    for user in range(3):
+        yield together[:, user], classified(range(user, user + 1))[:, 0]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_users_side_by_side_are_classified_as_each_alone(name: str) -> None:
+    for together, alone in side_by_side_and_alone(name, 4, torch.float64):
+        torch.testing.assert_close(together, alone, atol=1e-8, rtol=1e-8)
+
+
+def test_users_of_one_shot_draw_their_own_warps() -> None:
+    for together, alone in side_by_side_and_alone("matching-tuned", 1, torch.float32):
+        torch.testing.assert_close(together, alone, atol=1e-2, rtol=1e-2)
 
 
 def test_a_fresh_head_forgets_a_poisoned_head_and_the_linear_one_does_not() -> None:
@@ -117,8 +159,7 @@ def test_a_fresh_head_forgets_a_poisoned_head_and_the_linear_one_does_not() -> N
         poisoned = network()
         with torch.no_grad():
             poisoned.head.bias[1] = 50.0
-        log_p = decision(name, 5).classify(poisoned, episode(), np.random.default_rng(0), never)
-        return log_p[0].argmax(dim=1)
+        return as_one(decision(name, 5), poisoned)[0].argmax(dim=1)
 
     assert (predictions("linear") == 1).all()
     assert not (predictions("fresh-head") == 1).all()

@@ -1,5 +1,7 @@
 """What the auditor's episodes are made of: whose images, at which positions."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -14,7 +16,7 @@ from participant.learning.evaluation import (
     measure,
     signed_interval,
 )
-from protocol.messages import Measurement
+from protocol.messages import Interval, Measurement, SignedInterval
 from protocol.models import build_network
 from protocol.scenario import Scenario
 from protocol.split import ClassSplit, split_classes
@@ -94,10 +96,10 @@ def test_an_interval_is_the_mean_and_its_normal_half_width() -> None:
     assert signed_interval(np.array([-0.2, -0.4])).mean == pytest.approx(-0.3)
 
 
-def measured(*overrides: str) -> dict[tuple[str, int, bool], Measurement]:
+def measured(*overrides: str, workers: int = 2) -> dict[tuple[str, int, bool], Measurement]:
     scenario, data, _ = audit(*overrides)
     network = build_network(scenario, "model")
-    found = measure(network, data, scenario, workers=2, cancelled=never)
+    found = measure(network, data, scenario, workers=workers, cancelled=never)
     return {(m.decision, m.adaptation_steps, m.backdoor_in_support): m for m in found}
 
 
@@ -119,6 +121,34 @@ def test_a_curve_holds_what_each_number_of_steps_would_have_given_alone() -> Non
     alone = measured(ALL, "evaluation.adaptation_steps=4", IN_SUPPORT)
     for key, measurement in alone.items():
         assert curve[key] == measurement
+
+
+def test_the_number_of_threads_changes_nothing() -> None:
+    one, several = (measured(ALL, "evaluation.episodes=9", workers=workers) for workers in (1, 3))
+    assert one == several
+
+
+def test_episodes_are_measured_as_they_are_one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where backdoor classes have different numbers of images to be asked for."""
+    scenario, data, _ = audit(ALL, "evaluation.episodes=7", "attack.backdoor_classes=2", "task.query=8")
+    fewer = dict(data.attack.attack_validation)
+    name = sorted(fewer)[1]
+    fewer[name] = fewer[name][:-2]
+    data = replace(data, attack=replace(data.attack, attack_validation=fewer))
+    network = build_network(scenario, "model")
+    together = measure(network, data, scenario, workers=2, cancelled=never)
+    monkeypatch.setattr("participant.learning.users.ABREAST", 1)
+    alone = measure(network, data, scenario, workers=2, cancelled=never)
+    for one, other in zip(together, alone, strict=True):
+        assert numbers(one) == pytest.approx(numbers(other), abs=0.01)  # an image in a hundred
+
+
+def numbers(measured: Measurement) -> list[float]:
+    intervals: list[Interval | SignedInterval] = [measured.main_accuracy]
+    for pair in (measured.backdoor_accuracy, measured.difference):
+        intervals += [pair.attack_train, pair.attack_validation] if pair else []
+    intervals += [measured.difference.main_accuracy] if measured.difference else []
+    return [value for interval in intervals for value in (interval.mean, interval.ci95)]
 
 
 def test_differences_are_paired_with_the_first_decision_after_as_many_steps() -> None:
