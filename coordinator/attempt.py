@@ -29,11 +29,11 @@ class Attempt:
     number: int
     selected: set[str]
     begun: float
+    transfers: Transfers
     deadline: float | None = None
     received: set[str] = field(default_factory=set)
     counting: set[str] = field(default_factory=set)
     turned_away: Counter[str] = field(default_factory=Counter)
-    transfers: Transfers = field(default_factory=Transfers)
     asked: dict[str, float] = field(default_factory=dict)
 
     @property

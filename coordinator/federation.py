@@ -50,7 +50,8 @@ MOST_OF_A_REASON = 200  # characters: whoever leaves can say so over and over
 
 class Federation:
     """``model_digest``: of the model after ``state.round``. ``split``: the one on disk after a restart, None
-    before the first participant is ready. ``allowed``: None where there are no keys."""
+    before the first participant is ready. ``update_size``: bytes of an update on the wire. ``allowed``: None
+    where there are no keys."""
 
     def __init__(
         self,
@@ -61,12 +62,13 @@ class Federation:
         model_digest: str,
         split: ClassSplit | None,
         now: float,
+        update_size: int,
         allowed: AllowList | None = None,
     ) -> None:
         self._digest = model_digest
         self.run = state.run
         self.membership = Membership()
-        self.rounds = Rounds(scenario.federation, self.membership, state)
+        self.rounds = Rounds(scenario.federation, self.membership, state, update_size)
         self.measuring = open_measuring(scenario, self.membership, self.rounds, state)
         self._scenario = scenario
         self._text = dump_scenario(scenario)

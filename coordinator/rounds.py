@@ -16,6 +16,7 @@ from coordinator.journal import RoundRetried, RoundStarted, RunWaiting, UpdateAc
 from coordinator.membership import Member, Membership
 from coordinator.selection import first_shares, next_share, select
 from coordinator.state import FederationState
+from coordinator.transfers import Transfers
 from protocol.messages import Accepted, Fetch, Share, Train, Update
 from protocol.scenario import Federation as Rules
 
@@ -30,9 +31,12 @@ class Phase(Enum):
 
 
 class Rounds:
-    """Which round it is and what it still needs. ``membership`` says who is there; it is only read."""
+    """Which round it is and what it still needs. ``membership`` says who is there; it is only read.
+    ``update_size``: bytes of an update on the wire."""
 
-    def __init__(self, rules: Rules, membership: Membership, state: FederationState) -> None:
+    def __init__(
+        self, rules: Rules, membership: Membership, state: FederationState, update_size: int
+    ) -> None:
         self.completed = state.round
         self.roster = set(state.roster)
         self.shares = dict(state.shares)
@@ -42,6 +46,7 @@ class Rounds:
         self.phase = Phase.BETWEEN if self.shares else Phase.GATHERING
         self._run = state.run
         self._rules = rules
+        self._update_size = update_size
         self._membership = membership
         self._retry_at: float | None = None
         self._first_begun: float | None = None
@@ -227,7 +232,8 @@ class Rounds:
         if len(names) < self._rules.min_updates:
             return self._wait("participants", now)
         chosen = select(self._rules.seed, self.current, number, names, self._rules.selected)
-        attempt = self.attempt = Attempt(self.current, number, set(chosen), begun=now)
+        transfers = Transfers(len(chosen), self._update_size)
+        attempt = self.attempt = Attempt(self.current, number, set(chosen), now, transfers)
         if self._first_begun is None:
             self._first_begun = now
         effects: list[Effect] = [DiscardUpdates(), RoundStarted(self.current, number, list(chosen))]
@@ -301,5 +307,6 @@ class Rounds:
             share=self.share_of(name),
             previous=self.previous.get(name, 0),
             keep_from=self.keep_from.get(name, 0),
+            offer=attempt.transfers.in_turn,
         )
         return Send(member.peer, order)

@@ -178,6 +178,7 @@ def _start(
             journal.write(Insecure(socket.endpoint))
         if first is not None:
             journal.write(first)
+        encoding = ENCODINGS.get(scenario.federation.encoding)(model.manifest)
         federation = Federation(
             scenario,
             model.manifest,
@@ -185,9 +186,9 @@ def _start(
             model_digest=model.digest(),
             split=directory.load_split() if checkpoint or origin else None,
             now=time.monotonic(),
+            update_size=sum(encoding.sizes),
             allowed=locks.allowed.current if locks is not None else None,
         )
-        encoding = ENCODINGS.get(scenario.federation.encoding)(model.manifest)
         connections = limited(scenario.federation, sum(encoding.sizes), _open_files(), time.monotonic())
         daemon = Daemon(
             federation,

@@ -14,7 +14,7 @@ from participant.jobs import (
     TrainJob,
     asks_the_same,
 )
-from protocol.messages import LARGE_UPDATE, EvaluationReport, Offer, Update
+from protocol.messages import EvaluationReport, Offer, Update
 
 MAX_WAITING = 16  # evaluations behind the one that runs; a coordinator sends one at a time
 
@@ -72,7 +72,7 @@ class Agenda:
         if answer is not None and running is not None and not running.cancelled:
             self._answer = (job, answer)
             if send and running.asked:
-                actions += self._give(answer)
+                actions += self._give(job, answer)
         return actions + self._next()
 
     def fetched(self, number: int) -> Actions:
@@ -83,17 +83,17 @@ class Agenda:
 
     def _known(self, job: Job) -> Actions:
         if self._answer is not None and asks_the_same(self._answer[0], job):
-            return self._give(self._answer[1])
+            return self._give(job, self._answer[1])
         running = self._running
         if running is not None and not running.cancelled and asks_the_same(running.job, job):
             running.asked = True
             return [Note("already_at_it", {}, "debug")]
         return []
 
-    def _give(self, answer: Send) -> Actions:
-        """A large update is offered, and sent once it is fetched."""
-        message, delta = answer.message, answer.carried
-        if not isinstance(message, Update) or delta is None or delta.size <= LARGE_UPDATE:
+    def _give(self, job: Job, answer: Send) -> Actions:
+        """An update for which that was ordered is offered, and sent once it is fetched."""
+        message = answer.message
+        if not (isinstance(job, TrainJob) and job.order.offer and isinstance(message, Update)):
             return _sent(answer)
         self._offered = message.round, answer
         fields = {"round": message.round, "seconds": message.seconds}

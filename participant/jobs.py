@@ -89,10 +89,14 @@ def asks_the_same(one: Job, other: Job) -> bool:
     """
     match one, other:
         case TrainJob(), TrainJob():
-            # All of the order but keep_from, which says only what may be forgotten.
-            forgetting = {"keep_from": 0}
-            same_order = one.order.model_copy(update=forgetting) == other.order.model_copy(update=forgetting)
-            return same_order and _equal(one.start, other.start)
+            # keep_from says only what may be forgotten, and offer how the update is to come.
+            return (
+                one.order.run == other.order.run
+                and one.order.round == other.order.round
+                and one.order.share == other.order.share
+                and one.order.previous == other.order.previous
+                and _equal(one.start, other.start)
+            )
         case EvaluateJob(), EvaluateJob():
             return one.order == other.order and _equal(one.model, other.model)
         case _:

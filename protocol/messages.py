@@ -2,7 +2,7 @@
 describes them for other languages.
 
 join → welcome or refuse; ready → (nothing, or refuse);
-train → (offer → fetch, where it is large →) update → accepted or rejected;
+train → (offer → fetch, where it is to wait for its turn →) update → accepted or rejected;
 evaluate → evaluation → accepted or rejected; heartbeat both ways; leave; shutdown.
 """
 
@@ -13,8 +13,7 @@ from pydantic import BaseModel, ConfigDict, FailFast, Field
 from protocol.manifest import Manifest
 from protocol.split import ClassSplit
 
-PROTOCOL_VERSION = 4
-LARGE_UPDATE = 2**20  # bytes of tensors: one that is larger is offered first
+PROTOCOL_VERSION = 5
 
 MAX_TEXT = 1024
 Text = Annotated[str, Field(max_length=MAX_TEXT)]
@@ -145,7 +144,7 @@ class Ready(Message):
 
 
 class Offer(Message):
-    """A large update is there, to be sent when it is fetched."""
+    """The update is there, to be sent when it is fetched."""
 
     type: Literal["offer"] = "offer"
     run: RunId
@@ -199,6 +198,7 @@ class Train(Message):
 
     ``previous`` is the last round whose aggregate holds an update of this participant (0: none): what it
     keeps to itself goes on from there. States of rounds before ``keep_from`` will never be asked for again.
+    ``offer``: the update is to be offered, and sent when it is fetched.
     """
 
     type: Literal["train"] = "train"
@@ -207,6 +207,7 @@ class Train(Message):
     share: Share
     previous: RoundNumber
     keep_from: RoundNumber
+    offer: bool = False
 
 
 class Fetch(Message):

@@ -50,7 +50,12 @@ class Bench:
     """
 
     def __init__(
-        self, scenario: Scenario, state: FederationState | None = None, *, split: ClassSplit | None = None
+        self,
+        scenario: Scenario,
+        state: FederationState | None = None,
+        *,
+        split: ClassSplit | None = None,
+        update_size: int = 64,
     ) -> None:
         self.now = 100.0
         self.scenario = scenario
@@ -63,6 +68,7 @@ class Bench:
             model_digest=self.model.digest(),
             split=split,
             now=self.now,
+            update_size=update_size,
         )
         self.events: list[JournalEvent] = []
         self.sent: dict[str, list[Message]] = {}
@@ -117,7 +123,7 @@ class Bench:
         self._work()
 
     def offer(self, name: str, number: int | None = None) -> None:
-        """That it has a large update for that round, or for the current one."""
+        """That it has an update for that round, or for the current one."""
         number = self.federation.rounds.current if number is None else number
         self.say(name, Offer(run=RUN, round=number))
 

@@ -9,6 +9,7 @@ from coordinator.attempt import Arrival, Attempt, Objection
 from coordinator.counting import SMALL, Counted, Counter, Stepped
 from coordinator.journal import RoundCompleted, RoundRetried, UpdateAccepted, UpdateRejected
 from coordinator.rounds import Phase
+from coordinator.transfers import Transfers
 from protocol.encodings import Delta, Exact
 from protocol.errors import RunFailed
 from protocol.messages import Accepted, Rejected, Update
@@ -168,7 +169,9 @@ class SlowSum(UpdateSum):
 
 
 def arrival(name: str) -> Arrival:
-    return Arrival(b"", name, Update(run=RUN, round=1, seconds=0.1), 64, 0.1, Attempt(1, 1, {name}, begun=0))
+    return Arrival(
+        b"", name, Update(run=RUN, round=1, seconds=0.1), 64, 0.1, Attempt(1, 1, {name}, 0, Transfers(1, 64))
+    )
 
 
 class TestTheCounter:

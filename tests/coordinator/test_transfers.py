@@ -1,14 +1,23 @@
-"""Large updates come a few at a time, and nobody waits for one whose link is slow, or who is gone."""
+"""As many updates come at a time as there is memory for, and nobody waits for one whose link is slow."""
 
 import pytest
 
 from coordinator.journal import RoundCompleted, UpdateRejected
-from coordinator.transfers import AT_ONCE, SLOW_S, Transfers
+from coordinator.transfers import AT_LEAST, IN_FLIGHT, SLOW_RATE, SLOW_S, Transfers, at_once
 from protocol.messages import Fetch, Rejected, Train
+from tests.coordinator import tiny
 from tests.coordinator.bench import RUN, Bench
-from tests.coordinator.test_rounds import DEADLINE_S, FOUR, begun
+from tests.coordinator.test_rounds import DEADLINE_S, FOUR
 
-assert AT_ONCE == 2, "the tests count on it"
+LARGE = IN_FLIGHT  # two at once
+SLOW_AFTER_S = SLOW_S + LARGE / SLOW_RATE
+
+
+def begun() -> Bench:
+    """Four participants in the first round, whose updates are large."""
+    bench = Bench(tiny.scenario(), update_size=LARGE)
+    bench.ready(*FOUR)
+    return bench
 
 
 def fetched(bench: Bench) -> list[str]:
@@ -16,9 +25,28 @@ def fetched(bench: Bench) -> list[str]:
     return [name for name in FOUR if bench.heard(name, Fetch)]
 
 
+class TestHowMany:
+    def test_as_many_as_there_is_memory_for_and_at_least_two(self) -> None:
+        assert at_once(1000) == IN_FLIGHT // 1000
+        assert at_once(IN_FLIGHT) == at_once(100 * IN_FLIGHT) == AT_LEAST == 2
+        assert at_once(0) == IN_FLIGHT, "of a federation that shares nothing"
+
+    def test_they_come_in_turn_only_where_there_are_more(self) -> None:
+        assert not Transfers(2, LARGE).in_turn
+        assert Transfers(3, LARGE).in_turn
+        assert not Transfers(64, IN_FLIGHT // 64).in_turn
+        assert Transfers(65, IN_FLIGHT // 64).in_turn
+
+    def test_participants_are_told_in_the_order(self) -> None:
+        for size, in_turn in ((64, False), (LARGE, True)):
+            bench = Bench(tiny.scenario(), update_size=size)
+            bench.ready(*FOUR)
+            assert [order.offer for order in bench.heard("ann", Train)] == [in_turn]
+
+
 class TestWhoIsNext:
     def test_so_many_at_once_in_the_order_of_their_offers(self) -> None:
-        transfers = Transfers()
+        transfers = Transfers(4, LARGE)
         for name in ("cid", "ann", "bob"):
             transfers.offer(name, name.encode())
         assert transfers.next(0.0) == [b"cid", b"ann"]
@@ -28,17 +56,18 @@ class TestWhoIsNext:
         assert transfers.next(0.1) == []
 
     def test_a_slow_one_holds_up_nobody(self) -> None:
-        transfers = Transfers()
+        transfers = Transfers(4, LARGE)
         for name in ("ann", "bob", "cid", "dee", "eve"):
             transfers.offer(name, name.encode())
         transfers.next(0.0)
-        assert transfers.wake_at() == SLOW_S
-        assert transfers.next(SLOW_S) == [b"cid", b"dee"]
+        assert transfers.wake_at() == SLOW_AFTER_S
+        assert transfers.next(SLOW_AFTER_S) == [b"cid", b"dee"]
+        assert transfers.wake_at() == 2 * SLOW_AFTER_S, "and not at once, for what is slow already"
         transfers.over("ann")  # which no longer counted
-        assert transfers.next(SLOW_S) == []
+        assert transfers.next(SLOW_AFTER_S) == []
 
     def test_an_offer_on_another_connection_takes_the_place_of_the_first(self) -> None:
-        transfers = Transfers()
+        transfers = Transfers(4, LARGE)
         transfers.offer("ann", b"one")
         assert transfers.next(0.0) == [b"one"]
         transfers.offer("ann", b"other")
@@ -46,7 +75,7 @@ class TestWhoIsNext:
         assert transfers.next(0.0) == [b"other"]
 
     def test_nothing_is_to_be_done_where_nobody_waits(self) -> None:
-        transfers = Transfers()
+        transfers = Transfers(4, LARGE)
         assert transfers.wake_at() is None
         transfers.offer("ann", b"ann")
         transfers.next(0.0)
@@ -91,8 +120,8 @@ class TestInARound:
         bench = begun()
         for name in FOUR:
             bench.offer(name)
-        assert bench.federation.rounds.wake_at() == bench.now + SLOW_S
-        bench.after(SLOW_S)
+        assert bench.federation.rounds.wake_at() == bench.now + SLOW_AFTER_S
+        bench.after(SLOW_AFTER_S)
         assert fetched(bench) == list(FOUR)
 
     def test_one_that_comes_back_is_asked_and_fetched_again(self) -> None:

@@ -1,4 +1,3 @@
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -6,12 +5,9 @@ from hypothesis import strategies as st
 from participant.actions import Action, Actions, Cancel, Note, Reconnect, Send, Start, Stop
 from participant.conversation import Conversation, Phase
 from participant.jobs import BuildJob, Built, Cancelled, Evaluated, Failed, Job, Outcome, Trained, TrainJob
-from protocol.encodings import Int8
 from protocol.errors import RunFailed, UsageProblem
 from protocol.keys import KeyPair
-from protocol.manifest import Manifest, Parameters, ParameterSpec
 from protocol.messages import (
-    LARGE_UPDATE,
     Accepted,
     AnyMessage,
     Evaluate,
@@ -346,32 +342,23 @@ def test_it_trains_and_sends_its_update() -> None:
     assert events(conversation.received(late, None, 1.0)) == ["update_rejected"]
 
 
-LARGE_MANIFEST = Manifest(parameters=(ParameterSpec(name="x", shape=(LARGE_UPDATE // 4 + 1,)),))
-LARGE = Trained(Parameters.from_arrays(LARGE_MANIFEST, {"x": np.ones(LARGE_UPDATE // 4 + 1)}), seconds=2.0)
-
-
-def test_what_is_large_is_large_on_the_wire() -> None:
-    conversation = ready()
-    job = job_of(conversation.received(train(7), model(), 1.0))
-    assert isinstance(LARGE.delta, Parameters)
-    packed = Trained(Int8(LARGE_MANIFEST).encode(LARGE.delta), seconds=2.0)
-    actions = conversation.finished(job, packed)
-    assert Send(Update(run=RUN, round=7, seconds=2.0), packed.delta) in actions
-
-
 def offering() -> Conversation:
-    """A large update of round 7."""
+    """The update of round 7, which is to be offered."""
     conversation = ready()
-    job = job_of(conversation.received(train(7), model(), 1.0))
-    actions = conversation.finished(job, LARGE)
+    job = job_of(conversation.received(to_offer(7), model(), 1.0))
+    actions = conversation.finished(job, TRAINED)
     assert sent(actions) == [Offer(run=RUN, round=7)]
     assert events(actions) == ["update_offered"]
     return conversation
 
 
-def test_a_large_update_is_offered_and_sent_when_it_is_fetched() -> None:
+def to_offer(number: int) -> Train:
+    return train(number).model_copy(update={"offer": True})
+
+
+def test_an_update_that_is_to_be_offered_is_sent_when_it_is_fetched() -> None:
     actions = offering().received(Fetch(run=RUN, round=7), None, 2.0)
-    assert Send(Update(run=RUN, round=7, seconds=2.0), LARGE.delta) in actions
+    assert Send(Update(run=RUN, round=7, seconds=2.0), TRAINED.delta) in actions
     assert events(actions) == ["update_sent"]
 
 
@@ -380,8 +367,12 @@ def test_what_was_offered_is_offered_again_when_it_is_asked_for_again() -> None:
     conversation.undelivered(2.0)
     conversation.received(welcome(), None, 3.0)
     assert events(conversation.received(Fetch(run=RUN, round=7), None, 3.0)) == ["message_ignored"]
-    assert sent(conversation.received(train(7), model(), 3.0)) == [Offer(run=RUN, round=7)]
+    assert sent(conversation.received(to_offer(7), model(), 3.0)) == [Offer(run=RUN, round=7)]
     assert len(sent(conversation.received(Fetch(run=RUN, round=7), None, 3.0))) == 1
+
+
+def test_how_an_update_is_to_come_the_last_order_says() -> None:
+    assert sent(offering().received(train(7), model(), 3.0)) == [Update(run=RUN, round=7, seconds=2.0)]
 
 
 def test_what_is_fetched_and_was_not_offered_or_is_out_of_date_is_not_sent() -> None:
@@ -554,6 +545,7 @@ MESSAGES: st.SearchStrategy[AnyMessage] = st.one_of(
     st.builds(welcome, RUNS, st.sampled_from([MANIFEST, OTHER_MANIFEST])),
     st.builds(lambda run: welcome(run), RUNS),
     st.builds(train, ROUNDS, RUNS),
+    st.builds(to_offer, ROUNDS),
     st.builds(evaluate, ROUNDS, RUNS, st.sampled_from([None, SHARE])),
     st.builds(lambda run, number: Accepted(run=run, round=number), RUNS, ROUNDS),
     st.builds(lambda run: Rejected(run=run, round=None, reason="late"), st.one_of(st.none(), RUNS)),
@@ -571,11 +563,11 @@ HAPPENINGS = st.one_of(
     MESSAGES,
     st.sampled_from(["tick", "tick", "connected", "undelivered", "leave"]),
     st.sampled_from([0.0, 1.0, 3.0]).map(model),
-    st.sampled_from(["works", "works", "works large", "cancelled", "fails"]),
+    st.sampled_from(["works", "works", "cancelled", "fails"]),
 )
 OUTCOMES: dict[str, dict[str, Outcome]] = {
     "preparing": {"works": BUILT},
-    "training": {"works": TRAINED, "works large": LARGE, "cancelled": Cancelled()},
+    "training": {"works": TRAINED, "cancelled": Cancelled()},
     "evaluating": {"works": EVALUATED, "cancelled": Cancelled()},
 }
 
@@ -600,7 +592,7 @@ def test_whatever_happens_it_never_raises_and_answers_only_what_was_asked_since_
                 return conversation.undelivered(now)
             case "leave":
                 return conversation.leave("stopped")
-            case "works" | "works large" | "cancelled" | "fails" as how:
+            case "works" | "cancelled" | "fails" as how:
                 if working is None:
                     return []
                 job, working = working, None

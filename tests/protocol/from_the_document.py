@@ -124,7 +124,7 @@ class Participant:
             self._say("leave", run=self._run, reason="the run is over")
 
     def _say(self, kind: str, *frames: bytes, **fields: object) -> None:
-        self._socket.send_multipart([msgpack.packb({"version": 4, "type": kind, **fields}), *frames])
+        self._socket.send_multipart([msgpack.packb({"version": 5, "type": kind, **fields}), *frames])
 
     def _hear(self) -> str:
         head, *frames = self._socket.recv_multipart()
@@ -142,7 +142,7 @@ class Participant:
             delta = {name: [-value / 2 for value in values] for name, values in theta.items()}
             before = self.lost[message["previous"]] if message["previous"] else {}
             self._delta, self.lost[message["round"]] = encode(self._manifest, delta, self._encoding, before)
-            if sum(map(len, self._delta)) > 1048576:
+            if message["offer"]:
                 self._say("offer", run=self._run, round=message["round"])
             else:
                 self._update(message["round"])

@@ -19,7 +19,6 @@ from protocol.codec import Frame, decode, encode
 from protocol.encodings import ENCODINGS, Int8
 from protocol.manifest import MAX_PARAMETERS, Manifest, Parameters, ParameterSpec
 from protocol.messages import (
-    LARGE_UPDATE,
     Accepted,
     BackdoorAccuracy,
     Difference,
@@ -106,7 +105,6 @@ def test_the_limits_of_a_header_are_those_of_the_code() -> None:
         header.MAX_MAP_KEYS,
     ]
     assert MAX_PARAMETERS == 2**33
-    assert f"An update of more than {LARGE_UPDATE} bytes" in SECTIONS["offer"]
 
 
 def test_links_within_the_document_lead_somewhere() -> None:
@@ -294,26 +292,23 @@ def test_it_encodes_its_updates_as_described(name: str, router: RouterSocket, tm
         run.result(timeout=10)
 
 
-def test_it_offers_a_large_update_first() -> None:
-    manifest = Manifest(parameters=(ParameterSpec(name="x", shape=(LARGE_UPDATE // 4 + 1,)),))
-    model = Parameters.from_arrays(manifest, {"x": np.ones(manifest.parameters[0].shape)})
-    with zmq.Context() as context, ThreadPoolExecutor(1) as pool:
-        router = RouterSocket(context, "tcp://127.0.0.1:*", manifest=manifest)
-        coordinator = Coordinator(router, manifest)
+def test_it_offers_its_update_where_it_is_to(router: RouterSocket) -> None:
+    coordinator = Coordinator(router)
+    with ThreadPoolExecutor(1) as pool:
         run = pool.submit(Participant(router.endpoint, "ann").take_part)
         coordinator.hears()
-        coordinator.says(Welcome(run=RUN, round=1, scenario="", manifest=manifest))
+        coordinator.says(Welcome(run=RUN, round=1, scenario="", manifest=MANIFEST))
         coordinator.hears()
         coordinator.hears()
         share = Share(index=0, count=1)
-        coordinator.says(Train(run=RUN, round=1, share=share, previous=0, keep_from=0), model)
+        order = Train(run=RUN, round=1, share=share, previous=0, keep_from=0, offer=True)
+        coordinator.says(order, PARAMETERS)
         assert coordinator.hears() == Offer(run=RUN, round=1)
         coordinator.says(Fetch(run=RUN, round=1))
         assert coordinator.hears() == Update(run=RUN, round=1, seconds=0.5)
         coordinator.says(Shutdown(run=RUN, failed=False, reason="the run is complete"))
         coordinator.hears()
         run.result(timeout=10)
-        router.close(0)
 
 
 def test_it_measures_as_an_auditor(router: RouterSocket) -> None:
