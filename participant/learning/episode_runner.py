@@ -1,8 +1,9 @@
 """Episodes side by side, several at a time and on a few threads, each classified by every decision."""
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -46,15 +47,14 @@ class EpisodeRunner:
     def __exit__(self, *_: object) -> None:
         self._pool.shutdown(cancel_futures=True)
 
-    def run(
+    def start(
         self, decisions: Mapping[str, Decision], episode: Callable[[int], Episode], kind: str, shots: int
-    ) -> dict[str, list[Hits]]:
-        """By decision, for each of ``evaluation.episodes``, in the same order. Each decision draws from
-        generators of its own that begin alike, so that their mini-batches are the same where they draw
-        nothing else.
+    ) -> "Classifying":
+        """Each of ``evaluation.episodes`` by each decision. Decisions draw from generators of their own that
+        begin alike, so that their mini-batches are the same where they draw nothing else.
 
         Which episodes are computed side by side does not depend on the number of threads, for it changes how
-        sums are rounded. Raises :class:`WorkCancelled`.
+        sums are rounded.
         """
         seed = self._scenario.federation.seed
 
@@ -73,8 +73,21 @@ class EpisodeRunner:
 
         size = users_abreast(self._network)
         groups = [self._numbers[at : at + size] for at in range(0, len(self._numbers), size)]
-        results = list(self._pool.map(some, groups))
-        return {name: [one for hits in results for one in hits[name]] for name in decisions}
+        return Classifying([self._pool.submit(some, numbers) for numbers in groups])
+
+
+@dataclass(frozen=True)
+class Classifying:
+    """What was started; by groups of episodes."""
+
+    groups: Sequence[Future[dict[str, list[Hits]]]]
+
+    def hits(self, decision: str) -> list[Hits]:
+        """Of each episode, once all are there; in the same order for every decision.
+
+        Raises :class:`WorkCancelled`.
+        """
+        return [hits for group in self.groups for hits in group.result()[decision]]
 
 
 def _by_size(episodes: Mapping[int, Episode]) -> list[dict[int, Episode]]:

@@ -195,18 +195,26 @@ def _classified(
 ) -> dict[tuple[str, bool], Accuracies]:
     """By decision and by whether the backdoor class is in the support set."""
     train = scenario.attack.images
-    main = runner.run(decisions, partial(main_episode, scenario, data, shots), "main", shots)
-    accuracies = {}
-    for in_support in scenario.evaluation.backdoor_in_support:
-        episode = partial(backdoor_episode, scenario, data, shots, in_support)
-        backdoor = runner.run(decisions, episode, f"backdoor {in_support}", shots)
-        for name in decisions:
-            accuracies[name, in_support] = Accuracies(
-                main=_shares(main[name]),
-                attack_train=_shares([hits[:, :train] for hits in backdoor[name]]),
-                attack_validation=_shares([hits[:, train:] for hits in backdoor[name]]),
-            )
-    return accuracies
+    # All are started before one is waited for, so that no thread is idle at the end of a kind.
+    main = runner.start(decisions, partial(main_episode, scenario, data, shots), "main", shots)
+    backdoor = {
+        in_support: runner.start(
+            decisions,
+            partial(backdoor_episode, scenario, data, shots, in_support),
+            f"backdoor {in_support}",
+            shots,
+        )
+        for in_support in scenario.evaluation.backdoor_in_support
+    }
+    return {
+        (name, in_support): Accuracies(
+            main=_shares(main.hits(name)),
+            attack_train=_shares([hits[:, :train] for hits in case.hits(name)]),
+            attack_validation=_shares([hits[:, train:] for hits in case.hits(name)]),
+        )
+        for in_support, case in backdoor.items()
+        for name in decisions
+    }
 
 
 def _shares(episodes: list[Hits]) -> Values:
