@@ -11,6 +11,7 @@ from coordinator.attempt import Arrival, Objection
 from protocol.encodings import BadFrames, Encoding
 from protocol.errors import RunFailed
 from protocol.manifest import Parameters
+from protocol.pieces import Buffer
 
 # To hand work over and back takes as long as to count so many bytes.
 SMALL = 1 << 20
@@ -48,10 +49,10 @@ class Counter:
         )
         self._under_way: deque[Future[Done | None]] = deque()
 
-    def add(self, arrival: Arrival, frames: Sequence[bytes | memoryview]) -> None:
-        """Count an update, whose frames have the encoding's sizes, or say why not; their memory must not
+    def add(self, arrival: Arrival, buffers: Sequence[Buffer]) -> None:
+        """Count an update, whose buffers have the encoding's sizes, or say why not; their memory must not
         change afterwards."""
-        self._do(lambda: Counted(arrival, self._add(frames)))
+        self._do(lambda: Counted(arrival, self._add(buffers)))
 
     def clear(self) -> None:
         self._do(self._updates.clear)
@@ -81,9 +82,9 @@ class Counter:
         if self._thread is not None:
             self._thread.shutdown(wait=True, cancel_futures=True)
 
-    def _add(self, frames: Sequence[bytes | memoryview]) -> float | Objection:
+    def _add(self, buffers: Sequence[Buffer]) -> float | Objection:
         try:
-            return self._updates.add(self._encoding.decode(frames))
+            return self._updates.add(self._encoding.decode(buffers))
         except (BadFrames, BadValues) as bad:
             return Objection(bad.reason, bad.detail)
 

@@ -34,6 +34,7 @@ from protocol.errors import RunFailed
 from protocol.files import write_whole
 from protocol.manifest import Parameters
 from protocol.messages import Evaluate, Heartbeat, Join, Leave, Train, Update
+from protocol.pieces import cut
 from protocol.sockets import Received, RouterSocket, for_many
 
 BETWEEN_TICKS_S = 0.1
@@ -209,7 +210,7 @@ class Daemon:
 
     def _loaned(self, model: Parameters) -> list[zmq.Frame]:
         if self._on_loan is None or self._on_loan[0] is not model:
-            self._on_loan = (model, for_many(model.frames()))
+            self._on_loan = (model, for_many(cut(model.frames())))
         return self._on_loan[1]
 
     def _model_of(self, number: int) -> Parameters:

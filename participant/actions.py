@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from participant.jobs import Job
-from protocol.encodings import Delta
+from protocol.encodings import Packed
 from protocol.messages import Message
 
 
@@ -13,7 +13,7 @@ class Send:
     """``carried``: of an update."""
 
     message: Message
-    carried: Delta | None = None
+    carried: Packed | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from protocol.encodings import Delta
+from protocol.encodings import Packed
 from protocol.manifest import Parameters
 from protocol.messages import Evaluate, Measurement, Train
 from protocol.scenario import Scenario
@@ -52,7 +52,7 @@ class Built:
 class Trained:
     """``delta``: as it is sent."""
 
-    delta: Delta
+    delta: Packed
     seconds: float
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
-from protocol.encodings import Delta, Encoding
+from protocol.encodings import Delta, Encoding, Packed
 from protocol.errors import RunFailed
 from protocol.files import write_whole
 from protocol.manifest import Manifest, Parameters
@@ -31,7 +31,7 @@ class Packer:
         self._directory = directory
         self._feedback = encoding.feedback and bool(manifest.parameters)
 
-    def pack(self, order: Train, delta: Parameters) -> Delta:
+    def pack(self, order: Train, delta: Parameters) -> Packed:
         """δ of the order's round, as it is sent. Raises :class:`RunFailed` when what was lost of the round
         ``order.previous`` is not there or damaged, or the disk refuses what is lost of this one."""
         if not self._feedback:

@@ -1,4 +1,4 @@
-"""Messages to frames and back: one msgpack header, then raw tensor frames that are never copied.
+"""Messages to frames and back: one msgpack header, then raw tensor frames.
 
 Whatever a stranger sends, :func:`decode` answers with a message or a :class:`CodecError`.
 """
@@ -12,8 +12,8 @@ from pydantic import TypeAdapter, ValidationError
 from protocol.header import HeaderError, pack_header, unpack_header
 from protocol.manifest import Manifest, Parameters
 from protocol.messages import PROTOCOL_VERSION, AnyMessage, Evaluate, Message, Train, Update
+from protocol.pieces import PIECE, Buffer, Frame, cut, joined, lengths, whole
 
-Frame = bytes | memoryview
 CodecErrorKind = Literal["malformed", "other_version", "wrong_size"]
 MAX_DETAIL = 200
 CARRIES_PARAMETERS = (Train, Update, Evaluate)
@@ -35,19 +35,20 @@ class CodecError(ValueError):
 
 
 class Tensors(Protocol):
-    """What goes after a header: parameters, or an update in the federation's encoding."""
+    """What goes after a header, one buffer for each dtype: parameters, or an update in the federation's
+    encoding."""
 
     def frames(self) -> list[memoryview]: ...
 
 
 @dataclass(frozen=True)
 class Decoded:
-    """A valid message; ``parameters`` view the received frames when it is a train, update or evaluate.
-    ``update``: the tensor frames of an update, where its sizes were given."""
+    """A valid message; ``parameters`` when it is a train, update or evaluate, which view the received frames
+    where a buffer is in one. ``update``: the buffers of an update, where its sizes were given; no copy."""
 
     message: AnyMessage
     parameters: Parameters | None
-    update: tuple[Frame, ...] | None = None
+    update: tuple[Buffer, ...] | None = None
 
 
 def encode(message: Message, parameters: Tensors | None = None) -> list[Frame]:
@@ -60,7 +61,7 @@ def encode(message: Message, parameters: Tensors | None = None) -> list[Frame]:
         raise ValueError(
             f"{type(message).__name__} {'carries' if parameters is None else 'does not carry'} parameters"
         )
-    return [encode_header(message), *(parameters.frames() if parameters else ())]
+    return [encode_header(message), *(cut(parameters.frames()) if parameters else ())]
 
 
 def encode_header(message: Message) -> bytes:
@@ -72,7 +73,7 @@ def decode(
     frames: Sequence[Frame], manifest: Manifest | None, update_sizes: tuple[int, ...] | None = None
 ) -> Decoded:
     """The message in received frames. ``manifest`` is that of the federation, None before it is known.
-    ``update_sizes``: of the frames of an update, which are then left to the federation's encoding.
+    ``update_sizes``: of the buffers of an update, which are then left to the federation's encoding.
 
     Raises only :class:`CodecError`, before anything as large as the sender claims is made.
     """
@@ -87,24 +88,20 @@ def decode(
     if manifest is None:
         raise CodecError("wrong_size", "tensor frames before the manifest is known", message)
     if isinstance(message, Update) and update_sizes is not None:
-        return Decoded(message, None, _of_sizes(message, tensors, update_sizes))
-    expected = len(manifest.dtypes)
-    if len(tensors) != expected:
-        raise CodecError("wrong_size", f"tensor frames: {len(tensors)}, not {expected}", message)
-    try:
-        return Decoded(message, Parameters.from_frames(manifest, tensors))
-    except ValueError as error:
-        raise CodecError("wrong_size", str(error), message) from error
+        return Decoded(message, None, _buffers(message, tensors, update_sizes))
+    buffers = _buffers(message, tensors, manifest.buffer_sizes)
+    return Decoded(message, Parameters.from_frames(manifest, [whole(buffer) for buffer in buffers]))
 
 
-def _of_sizes(message: Update, tensors: Sequence[Frame], sizes: tuple[int, ...]) -> tuple[Frame, ...]:
-    if len(tensors) != len(sizes):
-        raise CodecError("wrong_size", f"tensor frames: {len(tensors)}, not {len(sizes)}", message)
+def _buffers(message: AnyMessage, tensors: Sequence[Frame], sizes: tuple[int, ...]) -> tuple[Buffer, ...]:
+    expected = lengths(sizes)
+    if len(tensors) != len(expected):
+        raise CodecError("wrong_size", f"tensor frames: {len(tensors)}, not {len(expected)}", message)
     there = tuple(memoryview(frame).nbytes for frame in tensors)
-    if there != sizes:
-        detail = f"tensor frames of {there} bytes, but manifest and encoding say {sizes}"
+    if there != expected:
+        detail = f"{sum(there)} bytes in tensor frames, which should be {sum(expected)} in frames of {PIECE}"
         raise CodecError("wrong_size", detail, message)
-    return tuple(tensors)
+    return joined(tensors, sizes)
 
 
 def _message(frame: Frame) -> AnyMessage:

@@ -16,7 +16,7 @@ DType = Literal["float16", "float32", "float64"]
 Dimension = Annotated[int, Field(ge=0, lt=2**31)]
 MAX_PARAMETERS = 2**33
 _CHUNK = 1 << 15  # 256 KiB in float64, which stays in the cache
-_LITTLE_ENDIAN: dict[DType, np.dtype[Any]] = {
+LITTLE_ENDIAN: dict[DType, np.dtype[Any]] = {
     "float16": np.dtype("<f2"),
     "float32": np.dtype("<f4"),
     "float64": np.dtype("<f8"),
@@ -73,8 +73,7 @@ class Manifest(BaseModel):
     def buffer_sizes(self) -> tuple[int, ...]:
         """Bytes of each buffer, in the order of :attr:`dtypes`."""
         return tuple(
-            sum(spec.count for spec in self.parameters if spec.dtype == dtype)
-            * _LITTLE_ENDIAN[dtype].itemsize
+            sum(spec.count for spec in self.parameters if spec.dtype == dtype) * LITTLE_ENDIAN[dtype].itemsize
             for dtype in self.dtypes
         )
 
@@ -101,7 +100,7 @@ class Parameters:
 
     @classmethod
     def from_frames(cls, manifest: Manifest, frames: Sequence[memoryview | bytes]) -> Self:
-        """View received frames as parameters, without a copy.
+        """View received frames, one for each dtype, as parameters, without a copy.
 
         The arrays of frames under 8 KiB may be unaligned: libzmq leaves them where they were received.
 
@@ -113,7 +112,7 @@ class Parameters:
         return cls(
             manifest,
             tuple(
-                np.frombuffer(frame, dtype=_LITTLE_ENDIAN[dtype])
+                np.frombuffer(frame, dtype=LITTLE_ENDIAN[dtype])
                 for frame, dtype in zip(frames, manifest.dtypes, strict=True)
             ),
         )
@@ -126,7 +125,7 @@ class Parameters:
             tuple(
                 np.concatenate(
                     [
-                        np.asarray(arrays[spec.name], dtype=_LITTLE_ENDIAN[dtype]).reshape(spec.count)
+                        np.asarray(arrays[spec.name], dtype=LITTLE_ENDIAN[dtype]).reshape(spec.count)
                         for spec in manifest.parameters
                         if spec.dtype == dtype
                     ]
@@ -149,11 +148,6 @@ class Parameters:
     def frames(self) -> list[memoryview]:
         """The buffers as bytes for the wire, without a copy."""
         return [np.ascontiguousarray(buffer).view(np.uint8).data for buffer in self.buffers]
-
-    @property
-    def size(self) -> int:
-        """Bytes of all buffers."""
-        return sum(buffer.nbytes for buffer in self.buffers)
 
     def norm(self) -> float:
         """As :func:`norm_of`."""

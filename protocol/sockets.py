@@ -17,12 +17,14 @@ from protocol.addresses import Address, parse_address
 from protocol.errors import UsageProblem
 from protocol.header import MAX_HEADER_BYTES
 from protocol.keys import KeyPair
-from protocol.manifest import Manifest
+from protocol.manifest import MAX_PARAMETERS, Manifest
 from protocol.monitoring import Monitor, readable
+from protocol.pieces import PIECE, lengths
 from protocol.traffic import Traffic, borrowed, traffic
 
-# A header, a buffer of each of three dtypes, and one that shows that there were more.
-MAX_FRAMES = 5
+# Of a message to a participant: more than the largest model of three dtypes has.
+MOST_FRAMES = 8 * MAX_PARAMETERS // PIECE + 8
+LARGEST_FRAME = max(MAX_HEADER_BYTES, PIECE)
 # Whole messages queued for one peer, or from it: enough for heartbeats during a model's transfer, and few
 # enough that no peer makes the other side hold many models.
 QUEUED_MESSAGES = 64
@@ -78,8 +80,8 @@ class RouterSocket(_Watched):
     """The coordinator's socket. ``send`` addresses a peer by the id that ``receive`` gave for it. What
     happens to its connections waits in ``monitor`` until it is asked for.
 
-    With ``manifest`` (of the federation), a frame larger than a header or the largest of its buffers makes
-    libzmq drop the connection before the frame is read. libzmq takes that limit only before it binds.
+    A frame larger than any may be makes libzmq drop the connection before the frame is read. ``manifest``: of
+    the federation; no update has more frames than its model.
 
     With ``key`` everything is encrypted, and whoever connects needs a key that the context's ZAP handler
     (RFC 27) lets in; without a handler nobody gets in.
@@ -103,10 +105,10 @@ class RouterSocket(_Watched):
         # A second peer that claims the routing id of the first is turned away, instead of taking it over.
         raw.set(zmq.ROUTER_HANDOVER, 0)
         raw.set(zmq.BACKLOG, BACKLOG)
-        if manifest is not None:
-            largest = max((MAX_HEADER_BYTES, *manifest.buffer_sizes))
-            # Of a frame that is encrypted libzmq measures what is on the wire.
-            raw.set(zmq.MAXMSGSIZE, largest + (CURVE_OVERHEAD if key is not None else 0))
+        # Of a frame that is encrypted libzmq measures what is on the wire.
+        raw.set(zmq.MAXMSGSIZE, LARGEST_FRAME + (CURVE_OVERHEAD if key is not None else 0))
+        # The sender, a header, the tensors, and one that shows that there were more.
+        self._keep = 3 + len(lengths(manifest.buffer_sizes)) if manifest is not None else MOST_FRAMES
         if key is not None:
             raw.set(zmq.CURVE_SERVER, 1)
             raw.set(zmq.CURVE_SECRETKEY, key.secret.encode())
@@ -128,9 +130,9 @@ class RouterSocket(_Watched):
         return _send(self.raw, [peer, *frames])
 
     def receive(self) -> Received | None:
-        """The next message, None when there is none. Of a message with more frames than any can have, only
-        the first :data:`MAX_FRAMES` are kept, which the codec refuses."""
-        parts = _receive(self.raw, 1 + MAX_FRAMES)
+        """The next message, None when there is none. Of a message with more frames than any can have, only so
+        many are kept that the codec refuses it."""
+        parts = _receive(self.raw, self._keep)
         if parts is None:
             return None
         key, fd = _said_of(parts[-1], "User-Id") if self._keyed else None, _said_of(parts[-1], "__fd")
@@ -204,7 +206,7 @@ class DealerSocket(_Watched):
 
     def receive(self) -> list[memoryview] | None:
         """The next message's frames, None when there is none."""
-        parts = _receive(self.raw, MAX_FRAMES)
+        parts = _receive(self.raw, MOST_FRAMES)
         if parts is None:
             return None
         fd = _said_of(parts[-1], "__fd")

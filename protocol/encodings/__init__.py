@@ -5,9 +5,9 @@ half the bytes and ``int8`` a quarter. With ``int8`` each participant writes fou
 each round, what was lost, so it is for links that are slower than that.
 """
 
-from protocol.encodings.base import ENCODINGS, BadFrames, Delta, Encoding
+from protocol.encodings.base import ENCODINGS, BadFrames, Delta, Encoding, Packed
 from protocol.encodings.bfloat16 import BFloat16
 from protocol.encodings.float32 import Exact
 from protocol.encodings.int8 import Int8
 
-__all__ = ["ENCODINGS", "BFloat16", "BadFrames", "Delta", "Encoding", "Exact", "Int8"]
+__all__ = ["ENCODINGS", "BFloat16", "BadFrames", "Delta", "Encoding", "Exact", "Int8", "Packed"]

@@ -8,10 +8,9 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from protocol.manifest import Manifest, Parameters, Values
+from protocol.manifest import LITTLE_ENDIAN, DType, Manifest, Parameters, Values
+from protocol.pieces import Buffer, Pieces, nbytes, whole
 from protocol.registry import Registry
-
-Frame = bytes | memoryview
 
 
 class BadFrames(Exception):
@@ -25,13 +24,14 @@ class BadFrames(Exception):
 
 class Delta(Protocol):
     """An update as it is on the wire. ``buffers``, one for each dtype of the manifest, decode what is asked
-    for of them: nobody needs all values at once. ``size``: bytes of all frames."""
+    for of them: nobody needs all values at once."""
 
     @property
     def buffers(self) -> Sequence[Values]: ...
 
-    @property
-    def size(self) -> int: ...
+
+class Packed(Delta, Protocol):
+    """One that can be sent: its bytes, by dtype."""
 
     def frames(self) -> list[memoryview]: ...
 
@@ -39,9 +39,9 @@ class Delta(Protocol):
 class Encoding(Protocol):
     """How the updates of a federation travel; made for its manifest.
 
-    ``sizes``: bytes of each frame, one for each dtype; they follow from the manifest alone, and none is
-    larger than 1 MiB or the manifest's largest buffer. ``feedback``: whether participants add to an update
-    what was lost of the one before.
+    ``sizes``: bytes of each buffer, one for each dtype; they follow from the manifest alone, and none has
+    more than the manifest's or 1 MiB. ``feedback``: whether participants add to an update what was lost of
+    the one before.
     """
 
     @property
@@ -50,12 +50,12 @@ class Encoding(Protocol):
     @property
     def feedback(self) -> bool: ...
 
-    def encode(self, delta: Parameters) -> Delta:
+    def encode(self, delta: Parameters) -> Packed:
         """A function of the values alone: asked twice, the same bytes."""
         ...
 
-    def decode(self, frames: Sequence[Frame]) -> Delta:
-        """View received frames, whose memory must not change afterwards. What is not finite, or too large,
+    def decode(self, buffers: Sequence[Buffer]) -> Delta:
+        """View received buffers, whose memory must not change afterwards. What is not finite, or too large,
         may come out of it and is for the reader to refuse.
 
         Raises ValueError for other sizes, :class:`BadFrames` for what no encoder writes.
@@ -67,18 +67,35 @@ ENCODINGS: Registry[Callable[[Manifest], Encoding]] = Registry("encoding", "fede
 
 
 @dataclass(frozen=True)
+class Read:
+    """A :class:`Delta` that was received."""
+
+    buffers: tuple[Values, ...]
+
+
+@dataclass(frozen=True)
 class Encoded:
-    """A :class:`Delta` that keeps its bytes."""
+    """A :class:`Packed` that keeps its bytes."""
 
     raw: tuple[memoryview, ...]
     buffers: tuple[Values, ...]
 
-    @property
-    def size(self) -> int:
-        return sum(frame.nbytes for frame in self.raw)
-
     def frames(self) -> list[memoryview]:
         return list(self.raw)
+
+
+def check_sizes(buffers: Sequence[Buffer], sizes: tuple[int, ...]) -> None:
+    """Raises ValueError for other sizes."""
+    there = tuple(nbytes(buffer) for buffer in buffers)
+    if there != sizes:
+        raise ValueError(f"buffers of {there} bytes, but the encoding says {sizes}")
+
+
+def as_it_is(buffer: Buffer, dtype: DType) -> Values:
+    """Values that are on the wire as they are."""
+    if isinstance(buffer, Pieces):
+        return buffer.values(LITTLE_ENDIAN[dtype])
+    return np.frombuffer(buffer, LITTLE_ENDIAN[dtype])
 
 
 class OfFloat32(ABC):
@@ -97,29 +114,27 @@ class OfFloat32(ABC):
 
     def encode(self, delta: Parameters) -> Encoded:
         exact = zip(self._manifest.dtypes, delta.buffers, delta.frames(), strict=True)
-        return self._view(
-            [self.pack(values).data if dtype == "float32" else frame for dtype, values, frame in exact]
-        )
+        frames = [self.pack(values).data if dtype == "float32" else frame for dtype, values, frame in exact]
+        return Encoded(tuple(frames), self._values(frames))
 
-    def decode(self, frames: Sequence[Frame]) -> Encoded:
+    def decode(self, buffers: Sequence[Buffer]) -> Read:
         """Raises ValueError for other sizes, :class:`BadFrames` where :meth:`check` does."""
-        views = [memoryview(frame) for frame in frames]
-        sizes = tuple(view.nbytes for view in views)
-        if sizes != self.sizes:
-            raise ValueError(f"tensor frames of {sizes} bytes, but the encoding says {self.sizes}")
-        for dtype, view in zip(self._manifest.dtypes, views, strict=True):
+        check_sizes(buffers, self.sizes)
+        # In one piece where it has to be looked at as a whole: short as it is, the copy takes little.
+        at_hand = [
+            whole(buffer) if dtype == "float32" else buffer
+            for dtype, buffer in zip(self._manifest.dtypes, buffers, strict=True)
+        ]
+        for dtype, buffer in zip(self._manifest.dtypes, at_hand, strict=True):
             if dtype == "float32":
-                self.check(view)
-        return self._view(views)
+                self.check(memoryview(whole(buffer)))
+        return Read(self._values(at_hand))
 
-    def _view(self, frames: list[memoryview]) -> Encoded:
-        buffers = tuple(
-            self.unpack(frame)
-            if dtype == "float32"
-            else np.frombuffer(frame, np.dtype(dtype).newbyteorder("<"))
-            for dtype, frame in zip(self._manifest.dtypes, frames, strict=True)
+    def _values(self, buffers: Sequence[Buffer]) -> tuple[Values, ...]:
+        return tuple(
+            self.unpack(memoryview(whole(buffer))) if dtype == "float32" else as_it_is(buffer, dtype)
+            for dtype, buffer in zip(self._manifest.dtypes, buffers, strict=True)
         )
-        return Encoded(tuple(frames), buffers)
 
     @abstractmethod
     def pack(self, values: NDArray[np.float32]) -> NDArray[np.uint8]:

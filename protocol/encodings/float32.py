@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
-from protocol.encodings.base import ENCODINGS, Frame
+from protocol.encodings.base import ENCODINGS, Read, as_it_is, check_sizes
 from protocol.manifest import Manifest, Parameters
+from protocol.pieces import Buffer
 
 
 @ENCODINGS.register("float32")
@@ -11,12 +12,13 @@ class Exact:
     feedback = False
 
     def __init__(self, manifest: Manifest) -> None:
-        self._manifest = manifest
+        self._dtypes = manifest.dtypes
         self.sizes = manifest.buffer_sizes
 
     def encode(self, delta: Parameters) -> Parameters:
         return delta
 
-    def decode(self, frames: Sequence[Frame]) -> Parameters:
+    def decode(self, buffers: Sequence[Buffer]) -> Read:
         """Raises ValueError for other sizes."""
-        return Parameters.from_frames(self._manifest, frames)
+        check_sizes(buffers, self.sizes)
+        return Read(tuple(as_it_is(*each) for each in zip(buffers, self._dtypes, strict=True)))

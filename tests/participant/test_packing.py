@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from participant.packing import NOTHING_LOST, Packer, lost_file
-from protocol.encodings import ENCODINGS, Delta
+from protocol.encodings import ENCODINGS, Delta, Packed
 from protocol.errors import RunFailed
 from protocol.manifest import Manifest, Parameters
 from protocol.messages import Share, Train
@@ -22,7 +22,7 @@ def packer(folder: Path, encoding: str = "int8", manifest: Manifest = MANIFEST) 
     return Packer(ENCODINGS.get(encoding)(manifest), manifest, folder)
 
 
-def bytes_of(delta: Delta) -> bytes:
+def bytes_of(delta: Packed) -> bytes:
     return b"".join(map(bytes, delta.frames()))
 
 

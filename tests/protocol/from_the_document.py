@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import struct
 import tomllib
 from collections.abc import Mapping
@@ -14,6 +15,7 @@ import zmq
 ORDER = ("float16", "float32", "float64")
 FORMATS = {"float16": "e", "float32": "f", "float64": "d"}
 WAIT_MS = 5000
+FRAME = 1048576
 SPLIT = {"train": ["a", "b", "c"], "validation": [], "test": ["d"], "backdoor": ["e"], "target": ["f"]}
 
 
@@ -23,10 +25,28 @@ def digest_of(manifest: Mapping[str, Any]) -> str:
     return hashlib.sha256(canonical.encode("ascii")).hexdigest()
 
 
+def joined(manifest: Mapping[str, Any], frames: list[bytes]) -> dict[str, bytes]:
+    """The buffers by dtype."""
+    sizes: dict[str, int] = {}
+    for spec in manifest["parameters"]:
+        width = struct.calcsize(FORMATS[spec["dtype"]])
+        sizes[spec["dtype"]] = sizes.get(spec["dtype"], 0) + width * math.prod(spec["shape"])
+    buffers, rest = {}, list(frames)
+    for dtype in ORDER:
+        if dtype in sizes:
+            count = max(1, math.ceil(sizes[dtype] / FRAME))
+            buffers[dtype], rest = b"".join(rest[:count]), rest[count:]
+    assert not rest
+    return buffers
+
+
+def cut(buffers: list[bytes]) -> list[bytes]:
+    return [buffer[at : at + FRAME] for buffer in buffers for at in range(0, max(1, len(buffer)), FRAME)]
+
+
 def unpack(manifest: Mapping[str, Any], frames: list[bytes]) -> dict[str, list[float]]:
     """Name → its values, flat."""
-    there = [dtype for dtype in ORDER if any(spec["dtype"] == dtype for spec in manifest["parameters"])]
-    rest = dict(zip(there, frames, strict=True))
+    rest = joined(manifest, frames)
     values = {}
     for spec in manifest["parameters"]:
         count = 1
@@ -155,7 +175,7 @@ class Participant:
         return kind
 
     def _update(self, round_number: int) -> None:
-        self._say("update", *self._delta, run=self._run, round=round_number, seconds=0.5)
+        self._say("update", *cut(self._delta), run=self._run, round=round_number, seconds=0.5)
 
     def _measured(self, round_number: int, mean: float) -> None:
         interval = {"mean": mean, "ci95": 0.0, "episodes": 1}

@@ -15,7 +15,7 @@ from pydantic import BaseModel
 
 from participant.packing import Packer
 from protocol import header
-from protocol.codec import Frame, decode, encode
+from protocol.codec import decode, encode
 from protocol.encodings import ENCODINGS, Int8
 from protocol.manifest import MAX_PARAMETERS, Manifest, Parameters, ParameterSpec
 from protocol.messages import (
@@ -43,6 +43,7 @@ from protocol.messages import (
     Update,
     Welcome,
 )
+from protocol.pieces import PIECE, Buffer, whole
 from protocol.scenario import SplitSizes
 from protocol.sockets import RouterSocket
 from protocol.split import ClassSplit, split_classes
@@ -105,6 +106,7 @@ def test_the_limits_of_a_header_are_those_of_the_code() -> None:
         header.MAX_MAP_KEYS,
     ]
     assert MAX_PARAMETERS == 2**33
+    assert f"up to {PIECE} bytes" in SECTIONS["Parameters"]
 
 
 def test_links_within_the_document_lead_somewhere() -> None:
@@ -142,8 +144,8 @@ def test_the_example_of_digests_is_right() -> None:
     float32, float64 = parameters.frames()
     assert example == {
         "manifest digest": manifest.digest,
-        "float32 frame": float32.hex(),
-        "float64 frame": float64.hex(),
+        "float32 buffer": float32.hex(),
+        "float64 buffer": float64.hex(),
         "model digest": parameters.digest(),
     }
     assert from_the_document.digest_of(manifest.model_dump()) == manifest.digest
@@ -206,7 +208,7 @@ class Coordinator:
         self._manifest = manifest
         self._peer = b""
         self.parameters: Parameters | None = None
-        self.update: tuple[Frame, ...] | None = None
+        self.update: tuple[Buffer, ...] | None = None
 
     def says(self, message: Message, parameters: Parameters | None = None) -> None:
         assert self._router.send(self._peer, encode(message, parameters))
@@ -286,7 +288,8 @@ def test_it_encodes_its_updates_as_described(name: str, router: RouterSocket, tm
             coordinator.says(order, model)
             assert coordinator.hears(encoding.sizes) == Update(run=RUN, round=number, seconds=0.5)
             assert coordinator.update is not None
-            assert list(map(bytes, coordinator.update)) == list(map(bytes, ours.pack(order, delta).frames()))
+            heard = [bytes(whole(buffer)) for buffer in coordinator.update]
+            assert heard == list(map(bytes, ours.pack(order, delta).frames()))
         coordinator.says(Shutdown(run=RUN, failed=False, reason="the run is complete"))
         coordinator.hears()
         run.result(timeout=10)
@@ -309,6 +312,28 @@ def test_it_offers_its_update_where_it_is_to(router: RouterSocket) -> None:
         coordinator.says(Shutdown(run=RUN, failed=False, reason="the run is complete"))
         coordinator.hears()
         run.result(timeout=10)
+
+
+def test_it_cuts_and_joins_what_is_large() -> None:
+    manifest = Manifest(parameters=(ParameterSpec(name="x", shape=(PIECE // 4 + 1,)),))
+    model = Parameters.from_arrays(manifest, {"x": np.arange(PIECE // 4 + 1)})
+    with zmq.Context() as context, ThreadPoolExecutor(1) as pool:
+        router = RouterSocket(context, "tcp://127.0.0.1:*", manifest=manifest)
+        coordinator = Coordinator(router, manifest)
+        run = pool.submit(Participant(router.endpoint, "ann").take_part)
+        coordinator.hears()
+        coordinator.says(Welcome(run=RUN, round=1, scenario="", manifest=manifest))
+        coordinator.hears()
+        coordinator.hears()
+        share = Share(index=0, count=1)
+        coordinator.says(Train(run=RUN, round=1, share=share, previous=0, keep_from=0), model)
+        assert coordinator.hears() == Update(run=RUN, round=1, seconds=0.5)
+        assert coordinator.parameters is not None
+        np.testing.assert_array_equal(coordinator.parameters.buffers[0], -model.buffers[0] / 2)
+        coordinator.says(Shutdown(run=RUN, failed=False, reason="the run is complete"))
+        coordinator.hears()
+        run.result(timeout=10)
+        router.close(0)
 
 
 def test_it_measures_as_an_auditor(router: RouterSocket) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from random import Random
 
+import numpy as np
 import pytest
 import zmq
 import zmq.auth
@@ -17,7 +18,7 @@ from protocol.keys import KeyPair
 from protocol.manifest import Manifest, Parameters, ParameterSpec
 from protocol.messages import Heartbeat, Update
 from protocol.monitoring import Happened, Monitor
-from protocol.sockets import MAX_FRAMES, QUEUED_MESSAGES, DealerSocket, RouterSocket
+from protocol.sockets import LARGEST_FRAME, QUEUED_MESSAGES, DealerSocket, RouterSocket
 from tests.protocol.generated import MANIFEST, PARAMETERS
 
 WAIT_MS = 5000
@@ -220,7 +221,7 @@ def test_messages_of_absurd_shape_are_drained_and_refused(
 ) -> None:
     dealer.send(frames)
     _, kept = received(router)
-    assert len(kept) <= MAX_FRAMES
+    assert len(kept) <= 2 + len(MANIFEST.dtypes)
     with pytest.raises(CodecError):
         decode(kept, MANIFEST)
     dealer.send(encode(Heartbeat(run="0123abcd")))
@@ -237,39 +238,48 @@ def test_more_frames_than_any_message_has_are_refused_whatever_the_first_says(
     assert caught.value.kind == "wrong_size"
 
 
-def test_a_frame_larger_than_any_buffer_ends_the_connection(context: Context, router: RouterSocket) -> None:
+def test_a_frame_larger_than_any_ends_the_connection(context: Context, router: RouterSocket) -> None:
     giant, honest = connected(context, router), connected(context, router)
     closed = router.raw.get_monitor_socket(zmq.EVENT_DISCONNECTED)
-    giant.send([bytes(MAX_HEADER_BYTES + 1)])
+    giant.send([bytes(LARGEST_FRAME + 1)])
     assert closed.poll(WAIT_MS)
     router.raw.disable_monitor()
-    honest.send([bytes(MAX_HEADER_BYTES)])
-    assert len(received(router)[1][0]) == MAX_HEADER_BYTES
+    honest.send([bytes(LARGEST_FRAME)])
+    assert len(received(router)[1][0]) == LARGEST_FRAME
 
 
-def test_a_frame_as_large_as_the_largest_buffer_arrives_encrypted_too_and_a_larger_one_does_not(
+def test_a_frame_as_large_as_any_may_be_arrives_encrypted_too_and_a_larger_one_does_not(
     context: Context,
 ) -> None:
-    manifest = Manifest(parameters=(ParameterSpec(name="x", shape=(MAX_HEADER_BYTES,)),))
-    (size,) = manifest.buffer_sizes
     mine, theirs = KeyPair.new("coordinator"), KeyPair.new("ann")
     anybody = ThreadAuthenticator(context)
     anybody.start()
     anybody.configure_curve(domain="*", location=zmq.auth.CURVE_ALLOW_ANY)
     try:
-        router = RouterSocket(context, "tcp://127.0.0.1:*", manifest=manifest, key=mine)
+        router = RouterSocket(context, "tcp://127.0.0.1:*", key=mine)
         closed = router.raw.get_monitor_socket(zmq.EVENT_DISCONNECTED)
-        for length in (size, size + 1):
+        for length in (LARGEST_FRAME, LARGEST_FRAME + 1):
             dealer = DealerSocket(context, router.endpoint, key=theirs, coordinator_key=mine.public)
             assert dealer.raw.poll(WAIT_MS, zmq.POLLOUT)
             dealer.send([bytes(length)])
-            if length == size:
-                assert len(received(router)[1][0]) == size
+            if length == LARGEST_FRAME:
+                assert len(received(router)[1][0]) == length
         assert closed.poll(WAIT_MS)
         assert router.receive() is None
         router.raw.disable_monitor()
     finally:
         anybody.stop()
+
+
+def test_a_model_larger_than_any_frame_arrives(context: Context) -> None:
+    manifest = Manifest(parameters=(ParameterSpec(name="x", shape=(LARGEST_FRAME,)),))
+    model = Parameters.from_arrays(manifest, {"x": np.arange(LARGEST_FRAME)})
+    router = RouterSocket(context, "tcp://127.0.0.1:*", manifest=manifest)
+    dealer = connected(context, router)
+    assert dealer.send(encode(Update(run="0123abcd", round=1, seconds=2.0), model))
+    parameters = decode(received(router)[1], manifest).parameters
+    assert parameters is not None
+    assert parameters.digest() == model.digest()
 
 
 def test_a_socket_that_is_forgotten_ends_after_its_monitor_has_been_told_to_stop(

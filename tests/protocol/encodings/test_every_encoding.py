@@ -62,7 +62,6 @@ def test_the_frames_have_the_sizes_that_follow_from_the_manifest(name: str) -> N
     encoding = made(name)
     packed = encoding.encode(drawn())
     assert tuple(frame.nbytes for frame in packed.frames()) == encoding.sizes
-    assert packed.size == sum(encoding.sizes)
 
 
 @every_encoding
@@ -144,7 +143,7 @@ def test_other_sizes_are_refused(name: str) -> None:
     encoding = made(name)
     frames = [bytes(frame) for frame in encoding.encode(drawn()).frames()]
     for wrong in ([], frames[:-1], [*frames, b""], [b"", *frames[1:]], [frames[0] + b"x", *frames[1:]]):
-        with pytest.raises(ValueError, match="tensor frames of"):
+        with pytest.raises(ValueError, match="buffers of"):
             encoding.decode(wrong)
 
 
