@@ -71,6 +71,12 @@ def _rounds(plan: Plan, found: Results, failures: list[str], say: Say) -> None:
     found.rounds = rounds.measure(plan.rounds, 4, plan.repetitions, say)
 
 
+def _inner_loop(plan: Plan, found: Results, failures: list[str], say: Say) -> None:
+    from benchmarks import inner_loop
+
+    found.inner_loop = inner_loop.measure(plan.rounds, plan.repetitions, say)
+
+
 def _evaluation(plan: Plan, found: Results, failures: list[str], say: Say) -> None:
     from benchmarks import evaluation
 
@@ -97,6 +103,7 @@ PARTS: dict[str, Callable[[Plan, Results, list[str], Say], None]] = {
     "starting": _starting,
     "aggregation": _aggregation,
     "rounds": _rounds,
+    "inner-loop": _inner_loop,
     "evaluation": _evaluation,
     "encodings": _encodings,
 }
