@@ -159,13 +159,16 @@ class Daemon:
                 assert decoded.update is not None
                 self._counter.add(arrival, decoded.update)
                 return []
-            case Heartbeat() if received.fd is not None and self._socket.waits(received.fd):
+            case Heartbeat(run=run) if run == self._federation.run and self._waits(received):
                 # An answer would wait behind what is on its way there, and so would the next: until there
                 # are so many that the peer seems stuck.
                 self._federation.hears(peer, now)
                 return []
             case message:
                 return self._federation.receive(peer, message, now, key=received.key)
+
+    def _waits(self, received: Received) -> bool:
+        return received.fd is not None and self._socket.waits(received.fd)
 
     def _reachable(self, peer: bytes) -> bool:
         return self._socket.send(peer, encode(Heartbeat(run=self._federation.run)))

@@ -194,7 +194,7 @@ def test_a_name_that_is_taken(processes: Processes, tiny: Path, run_dir: Path) -
 @pytest.mark.parametrize(
     ("file", "text", "other", "says"),
     [
-        ("protocol/messages.py", "PROTOCOL_VERSION = 4\n", "PROTOCOL_VERSION = 99\n", "version"),
+        ("protocol/messages.py", "PROTOCOL_VERSION = 5\n", "PROTOCOL_VERSION = 99\n", "version"),
         ("protocol/models/conv4.py", "Linear(256, way)", "Linear(256, way, bias=False)", "parameters"),
     ],
 )
