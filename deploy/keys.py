@@ -9,7 +9,7 @@ from platformdirs import user_config_dir
 
 from protocol import key_files
 from protocol.errors import UsageProblem
-from protocol.keys import AllowList, KeyPair, is_name, is_public
+from protocol.keys import AllowList, KeyPair, is_name
 from protocol.messages import NAME_FORM
 
 
@@ -86,7 +86,7 @@ def allow(name: str, public: str | None, directory: Path) -> None:
 
     A coordinator that runs takes notice by itself.
     """
-    if public is not None and is_public(public):
+    if public is not None and not key_files.names_file(public):
         key = public
     else:
         path = Path(public) if public is not None else directory / f"{name}.pub"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from protocol.errors import UsageProblem
 from protocol.files import replace_whole
-from protocol.keys import AllowList, KeyPair, is_public, parse_allowed, parse_key, parse_public
+from protocol.keys import PUB, AllowList, KeyPair, is_public, parse_allowed, parse_key, parse_public
 
 ALLOWED = "allowed"
 COORDINATOR = "coordinator"
@@ -32,9 +32,13 @@ def read_key(path: Path) -> KeyPair:
 
 def read_public(given: str) -> str:
     """A public key that is given as such, or as its .pub file."""
-    if is_public(given):
-        return given
-    return read_public_file(Path(given))[1]
+    return read_public_file(Path(given))[1] if names_file(given) else given
+
+
+def names_file(given: str) -> bool:
+    """Whether this is a file and not a public key. A path can have a key's form: 40 characters, of which '/'
+    and '.' may be some."""
+    return given.endswith(PUB) or not is_public(given) or Path(given).exists()
 
 
 def read_public_file(path: Path) -> tuple[str, str]:

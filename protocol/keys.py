@@ -21,6 +21,7 @@ from protocol.errors import UsageProblem
 from protocol.messages import NAME_PATTERN
 
 KIND = "fedmeta-key-1"
+PUB = ".pub"  # what files of public keys end with
 _Z85 = re.compile(r"[0-9A-Za-z.\-:+=^!/*?&<>()\[\]{}@%$#]{40}")
 
 
@@ -35,7 +36,8 @@ class KeyPair:
     @classmethod
     def new(cls, name: str) -> "KeyPair":
         public, secret = zmq.curve_keypair()
-        while public.startswith(b"-"):  # on a command line it would be an option
+        # On a command line it would be an option, or a file.
+        while public.startswith(b"-") or public.endswith(PUB.encode()):
             public, secret = zmq.curve_keypair()
         return cls(name, public.decode(), secret.decode())
 

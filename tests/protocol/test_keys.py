@@ -117,6 +117,24 @@ class TestFiles:
         assert key_files.read_public(str(tmp_path / "keys" / "ann.pub")) == ANN.public
         assert key_files.read_public(ANN.public) == ANN.public
 
+    @pytest.mark.parametrize("name", ["coordinator.pub", "coordinator"])
+    def test_a_path_that_has_the_form_of_a_key_is_a_path(
+        self, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        folder = Path("k" * (39 - len(name)))
+        path = str(folder / name)
+        assert is_public(path)
+        key_files.write_pair(folder, ANN)
+        (folder / "ann.pub").rename(path)
+        assert key_files.read_public(path) == ANN.public
+
+    def test_a_pub_file_that_is_not_there_is_no_key(self) -> None:
+        path = "keys/" + "x" * 31 + ".pub"
+        assert is_public(path)
+        with pytest.raises(UsageProblem, match=r"not there; name the \.pub file"):
+            key_files.read_public(path)
+
     def test_a_key_that_is_there_is_not_overwritten(self, tmp_path: Path) -> None:
         key_files.write_pair(tmp_path, ANN)
         with pytest.raises(UsageProblem, match=r"ann\.key: is there already"):
