@@ -127,6 +127,10 @@ class Conversation:
         return [Note("locked_out", fields, "warning")] if why and why != known else []
 
     def _call_again(self, now: float) -> Actions:
+        late = now - self.next_beat
+        if late > self._liveness_s:
+            # This process was suspended: nobody was called meanwhile, so nobody has failed to answer.
+            self._absent_since += late
         if now - self._absent_since >= self._patience_s:
             return self._stop(self._nobody())
         actions: Actions = []

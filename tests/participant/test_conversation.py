@@ -116,6 +116,15 @@ def test_it_gives_up_when_its_patience_is_over() -> None:
     assert str(error) == f"no answer from {COORDINATOR} after 300 s; is a coordinator running there?"
 
 
+def test_while_it_was_suspended_it_has_not_waited_in_vain() -> None:
+    conversation = calling(patience_s=300)
+    at_beats(conversation, until=10)
+    assert sent(conversation.tick(1000.0)) == [join()]
+    at_beats(conversation, until=1280)
+    assert conversation.phase is Phase.CALLING
+    assert "no answer from" in str(error_of(at_beats(conversation, until=1400)))
+
+
 @pytest.mark.parametrize(
     ("key", "how", "says"),
     [
