@@ -58,4 +58,5 @@ def draw_head(head: nn.Linear, rng: np.random.Generator) -> None:
     nn.init.xavier_uniform_(drawn, generator=generator)
     with torch.no_grad():
         head.weight.copy_(drawn)
-        head.bias.zero_()
+        if head.bias is not None:
+            head.bias.zero_()

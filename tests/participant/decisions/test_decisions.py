@@ -4,6 +4,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from participant.decisions import DECISIONS, Adaptation, Decision
 from participant.learning.episodes import Episode, abreast, draw_episode
@@ -121,6 +122,13 @@ def test_the_model_that_users_were_given_stays_as_it_is(name: str) -> None:
     before = [value.clone() for value in shared.parameters()]
     as_one(decision(name, 5), shared)
     assert all(torch.equal(a, b) for a, b in zip(before, shared.parameters(), strict=True))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_another_package_s_head_needs_no_bias(name: str) -> None:
+    given = network()
+    given.head = nn.Linear(given.head.in_features, given.head.out_features, bias=False)
+    assert torch.isfinite(as_one(decision(name, 3), given)).all()
 
 
 def side_by_side_and_alone(

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from participant.learning.users import ABREAST, Users, pick, users_abreast
 from protocol.models import build_network
@@ -56,11 +56,45 @@ def test_only_networks_that_gain_by_it_are_side_by_side() -> None:
     assert users_abreast(network()) == ABREAST
     assert users_abreast(network("task.dataset=mini_imagenet", "model.name=conv4-pool")) == 1
 
-    class Other(ConvBlock):
-        pass
 
-    block = Other(1, 64, stride=2, pool=False)
-    assert users_abreast(FewShotNetwork([block], nn.Linear(64 * 14 * 14, 5))) == 1
+class OtherBlock(ConvBlock):
+    pass
+
+
+class OtherHead(nn.Linear):
+    def forward(self, features: Tensor) -> Tensor:
+        return 3 * super().forward(features)
+
+
+class OtherNetwork(FewShotNetwork):
+    def features(self, images: Tensor, reference: int | None = None) -> Tensor:
+        return 3 * super().features(images, reference)
+
+
+INPUTS = 64 * 14 * 14
+
+
+@pytest.mark.parametrize(
+    ("kind", "block", "head"),
+    [
+        (FewShotNetwork, OtherBlock, nn.Linear(INPUTS, 5)),
+        (FewShotNetwork, ConvBlock, nn.Linear(INPUTS, 5, bias=False)),
+        (FewShotNetwork, ConvBlock, OtherHead(INPUTS, 5)),
+        (OtherNetwork, ConvBlock, nn.Linear(INPUTS, 5)),
+    ],
+    ids=["block", "no bias", "head", "network"],
+)
+def test_another_package_s_network_does_what_it_does_itself(
+    kind: type[FewShotNetwork], block: type[ConvBlock], head: nn.Linear
+) -> None:
+    given = kind([block(1, 64, stride=2, pool=False)], head)
+    assert users_abreast(given) == 1
+    users = Users(given, 1)
+    assert [value.shape for value in users.parameters()] == [value.shape for value in given.parameters()]
+    images = torch.rand(1, 7, 1, 28, 28, generator=torch.Generator().manual_seed(9))
+    features = users.features(images)
+    assert torch.equal(features[0], given.features(images[0]))
+    assert torch.equal(users.logits(features)[0], given(images[0]))
 
 
 def test_each_user_picks_rows_of_their_own() -> None:
