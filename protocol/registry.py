@@ -32,16 +32,27 @@ class Registry(Generic[T]):
         return sorted({*self._entries, *(point.name for point in self._installed())})
 
     def get(self, name: str) -> T:
-        """The entry of that name. Raises :class:`UsageProblem` that lists the names there are."""
+        """The entry of that name. Raises :class:`UsageProblem` that lists the names there are, or says which
+        package's entry cannot be loaded."""
         if name in self._entries:
             return self._entries[name]
         for point in self._installed():
             if point.name == name:
-                entry: T = point.load()
-                self._entries[name] = entry
-                return entry
+                self._entries[name] = self._load(point)
+                return self._entries[name]
         there_are = ", ".join(self.names())
         raise UsageProblem(f"{self._origin}no {self.kind} is named {name!r}; there are: {there_are}")
+
+    def _load(self, point: EntryPoint) -> T:
+        try:
+            entry: T = point.load()
+        except (ImportError, AttributeError) as error:
+            package = f" of {point.dist.name}" if point.dist is not None else ""
+            raise UsageProblem(
+                f"{self._origin}the {self.kind} {point.name!r}{package}, {point.value}, cannot be loaded: "
+                f"{error}; install or mend that package"
+            ) from error
+        return entry
 
     def _installed(self) -> list[EntryPoint]:
         return list(entry_points(group=f"fedmeta.{self.kind}s"))

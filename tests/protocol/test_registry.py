@@ -47,3 +47,21 @@ def test_an_installed_package_does_not_replace_the_project_s_own(
     theirs = EntryPoint(name="mean", value="string:digits", group="fedmeta.rules")
     monkeypatch.setattr(registry, "entry_points", lambda *, group: [theirs])
     assert rules.get("mean") == "the mean"
+
+
+@pytest.mark.parametrize(
+    ("value", "why"),
+    [
+        ("not_there:rule", "No module named 'not_there'"),
+        ("string:rule", "module 'string' has no attribute 'rule'"),
+    ],
+)
+def test_an_entry_that_cannot_be_loaded_is_named(
+    rules: Registry[str], monkeypatch: pytest.MonkeyPatch, value: str, why: str
+) -> None:
+    theirs = EntryPoint(name="theirs", value=value, group="fedmeta.rules")
+    monkeypatch.setattr(registry, "entry_points", lambda *, group: [theirs])
+    with pytest.raises(UsageProblem) as caught:
+        rules.get("theirs")
+    said = f"the rule 'theirs', {value}, cannot be loaded: {why}; install or mend that package"
+    assert str(caught.value) == said
