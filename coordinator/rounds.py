@@ -185,7 +185,7 @@ class Rounds:
     def wake_at(self) -> float | None:
         """When :meth:`tick` next has something to do, if nothing else happens."""
         wanted = self._retry_at if self.phase is Phase.WAITING else None
-        if self.attempt is None:
+        if self.attempt is None or self.phase is Phase.CLOSING:
             return wanted
         if self.phase is Phase.OPEN:
             wanted = self.attempt.deadline

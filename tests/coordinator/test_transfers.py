@@ -3,6 +3,7 @@
 import pytest
 
 from coordinator.journal import RoundCompleted, UpdateRejected
+from coordinator.rounds import Phase
 from coordinator.transfers import AT_LEAST, IN_FLIGHT, SLOW_RATE, SLOW_S, Transfers, at_once
 from protocol.messages import Fetch, Rejected, Train
 from tests.coordinator import tiny
@@ -155,6 +156,19 @@ class TestInARound:
         assert bench.last(RoundCompleted).received == 3
         bench.update("dee", 1)
         assert bench.last(UpdateRejected).reason == "late"
+
+    def test_while_the_round_is_closed_nobody_s_turn_wakes_anybody(self) -> None:
+        bench = Bench(tiny.scenario(min_updates=1), update_size=LARGE)
+        bench.ready(*FOUR)
+        bench.after(DEADLINE_S - 1)
+        for name in FOUR:
+            bench.offer(name)
+        bench.update("ann")
+        bench.slow_counting = True
+        bench.after(1)
+        assert bench.federation.rounds.phase is Phase.CLOSING
+        assert fetched(bench) == ["ann", "bob", "cid"], "and dee still waits"
+        assert bench.federation.rounds.wake_at() is None
 
     def test_an_update_that_comes_without_having_been_fetched_counts(self) -> None:
         bench = begun()
