@@ -6,7 +6,7 @@ from pathlib import Path
 
 from coordinator.origin import Origin
 from participant.interrupts import held_back
-from participant.packing import NOTHING_LOST, lost_file
+from participant.packing import NOTHING_LOST, feeds_back, lost_file
 from protocol.encodings import ENCODINGS
 from protocol.errors import UsageProblem
 from protocol.files import write_whole
@@ -60,7 +60,7 @@ def what_was_lost(
     """As above, where it is fed back. A run that had another encoding has nothing of the kind, and of a
     checkpoint on its own nobody knows."""
     encoding = scenario.federation.encoding
-    if not ENCODINGS.get(encoding)(shared).feedback:
+    if not feeds_back(ENCODINGS.get(encoding)(shared), shared):
         return []
     files = [(name, lost_file(Path(), number)) for name, number in trained.items()]
     if origin.scenario is None or origin.scenario.federation.encoding != encoding:

@@ -29,7 +29,7 @@ class Packer:
         self._encoding = encoding
         self._manifest = manifest
         self._directory = directory
-        self._feedback = encoding.feedback and bool(manifest.parameters)
+        self._feedback = feeds_back(encoding, manifest)
 
     def pack(self, order: Train, delta: Parameters) -> Packed:
         """δ of the order's round, as it is sent. Raises :class:`RunFailed` when what was lost of the round
@@ -69,6 +69,11 @@ class Packer:
         for path in self._directory.glob("lost-*.safetensors"):
             if int(path.stem.removeprefix("lost-")) < keep_from:
                 path.unlink(missing_ok=True)
+
+
+def feeds_back(encoding: Encoding, manifest: Manifest) -> bool:
+    """Whether what was lost is kept: not where nothing is shared, and so nothing sent."""
+    return encoding.feedback and bool(manifest.parameters)
 
 
 def lost_file(directory: Path, round_number: int) -> Path:

@@ -75,6 +75,11 @@ class TestWhatTheEncodingLost:
             "bob/lost-000005.safetensors": "",
         }
 
+    def test_is_not_asked_for_where_nothing_is_shared(self, tmp_path: Path) -> None:
+        origin = open_origin(str(source(tmp_path, 0, self.INT8)))
+        taken = check_origin(origin, scenario(0, self.INT8), NAMES)
+        assert [one.file for one in taken] == ["private-000008.safetensors", "private-000005.safetensors"]
+
     def test_is_named_where_it_is_not_there_any_more(self, tmp_path: Path) -> None:
         run_dir = source(tmp_path, "all", self.INT8)
         with pytest.raises(UsageProblem, match=r"lost-000008\.safetensors is not there"):
