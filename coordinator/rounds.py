@@ -115,7 +115,7 @@ class Rounds:
         return objection
 
     def offered(self, name: str, peer: bytes, now: float) -> list[Effect]:
-        """A large update to which there is no objection so far is fetched in its turn."""
+        """An update to which there is no objection so far is fetched in its turn."""
         assert self.attempt is not None
         self.attempt.transfers.offer(name, peer)
         return self._fetch(self.attempt, now)
