@@ -24,7 +24,10 @@ class Pieces:
 
     def whole(self) -> memoryview:
         """In one piece: a copy."""
-        return memoryview(b"".join(self.frames))
+        # bytes.join keeps the interpreter's lock meanwhile, 50 ms for 100 MB; this lets others get on.
+        copy = np.concatenate([np.frombuffer(frame, np.uint8) for frame in self.frames])
+        copy.flags.writeable = False
+        return copy.data
 
     def values(self, dtype: DTypeLike) -> "PiecedValues":
         """A view of them."""
