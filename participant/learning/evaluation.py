@@ -97,8 +97,8 @@ def measure(
     """One measurement per shot, decision, number of adaptation steps and case of
     ``evaluation.backdoor_in_support``.
 
-    Episodes are numbered from ``first``. ``workers`` threads take them in turn, each with its own copy of the
-    network; the result does not depend on their number. Raises
+    Episodes are numbered from ``first``. ``workers`` threads take them in turn, a few at a time; the result
+    does not depend on their number. ``network`` stays as it is. Raises
     :class:`participant.role.WorkCancelled`.
     """
     measurements = []
