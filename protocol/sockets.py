@@ -80,8 +80,8 @@ class RouterSocket(_Watched):
     """The coordinator's socket. ``send`` addresses a peer by the id that ``receive`` gave for it. What
     happens to its connections waits in ``monitor`` until it is asked for.
 
-    A frame larger than any may be makes libzmq drop the connection before the frame is read. ``manifest``: of
-    the federation; no update has more frames than its model.
+    A frame larger than any may be makes libzmq drop the connection before the frame is read, at both ends.
+    ``manifest``: of the federation; no update has more frames than its model.
 
     With ``key`` everything is encrypted, and whoever connects needs a key that the context's ZAP handler
     (RFC 27) lets in; without a handler nobody gets in.
@@ -105,8 +105,7 @@ class RouterSocket(_Watched):
         # A second peer that claims the routing id of the first is turned away, instead of taking it over.
         raw.set(zmq.ROUTER_HANDOVER, 0)
         raw.set(zmq.BACKLOG, BACKLOG)
-        # Of a frame that is encrypted libzmq measures what is on the wire.
-        raw.set(zmq.MAXMSGSIZE, LARGEST_FRAME + (CURVE_OVERHEAD if key is not None else 0))
+        _limit(raw, encrypted=key is not None)
         # The sender, a header, the tensors, and one that shows that there were more.
         self._keep = 3 + len(lengths(manifest.buffer_sizes)) if manifest is not None else MOST_FRAMES
         if key is not None:
@@ -190,6 +189,7 @@ class DealerSocket(_Watched):
             raw.set(zmq.CURVE_SERVERKEY, coordinator_key.encode())
         super().__init__(context, raw)
         self._fd: int | None = None
+        _limit(raw, encrypted=key is not None)
         raw.set(zmq.IMMEDIATE, 1)
         raw.set(zmq.RECONNECT_IVL, RECONNECT_FIRST_MS)
         raw.set(zmq.RECONNECT_IVL_MAX, RECONNECT_MAX_MS)
@@ -236,6 +236,11 @@ def _open(context: zmq.Context[zmq.Socket[bytes]], kind: int, address: Address) 
     opened.set(zmq.TCP_KEEPALIVE_INTVL, 10)
     opened.set(zmq.TCP_KEEPALIVE_CNT, 3)
     return opened
+
+
+def _limit(raw: zmq.Socket[bytes], *, encrypted: bool) -> None:
+    # Of a frame that is encrypted libzmq measures what is on the wire. It takes the limit before it binds.
+    raw.set(zmq.MAXMSGSIZE, LARGEST_FRAME + (CURVE_OVERHEAD if encrypted else 0))
 
 
 def _send(raw: zmq.Socket[bytes], frames: Sequence[Sendable]) -> bool:

@@ -248,6 +248,19 @@ def test_a_frame_larger_than_any_ends_the_connection(context: Context, router: R
     assert len(received(router)[1][0]) == LARGEST_FRAME
 
 
+def test_a_participant_takes_no_larger_frame_either(router: RouterSocket, dealer: DealerSocket) -> None:
+    dealer.send([b"hello"])
+    peer, _ = received(router)
+    assert router.send(peer, [bytes(LARGEST_FRAME)])
+    assert dealer.raw.poll(WAIT_MS)
+    assert [len(frame) for frame in dealer.receive() or ()] == [LARGEST_FRAME]
+    closed = dealer.raw.get_monitor_socket(zmq.EVENT_DISCONNECTED)
+    assert router.send(peer, [bytes(LARGEST_FRAME + 1)])
+    assert closed.poll(WAIT_MS)
+    dealer.raw.disable_monitor()
+    assert dealer.receive() is None
+
+
 def test_a_frame_as_large_as_any_may_be_arrives_encrypted_too_and_a_larger_one_does_not(
     context: Context,
 ) -> None:
