@@ -164,17 +164,22 @@ def table(found: Sequence[Row]) -> str:
         lines += ["", f"{decision:<20}{'encoding':<10}{'main task':>20}{'backdoor, new images':>24}"]
         for stage in dict.fromkeys(accuracy.stage for one in found for accuracy in one.accuracies):
             for encoding in dict.fromkeys(one.encoding for one in found):
-                those = [
-                    accuracy
-                    for one in found
-                    if one.encoding == encoding
-                    for accuracy in one.accuracies
-                    if (accuracy.decision, accuracy.stage) == (decision, stage)
-                ]
+                those = accuracies(found, encoding, decision, stage)
                 if those:
                     main_task, backdoor = [one.main for one in those], [one.backdoor for one in those]
                     lines.append(f"{stage:<20}{encoding:<10}{_over(main_task):>20}{_over(backdoor):>24}")
     return "\n".join(lines)
+
+
+def accuracies(found: Sequence[Row], encoding: str, decision: str, stage: str) -> list[Accuracy]:
+    """Of all seeds."""
+    return [
+        accuracy
+        for one in found
+        if one.encoding == encoding
+        for accuracy in one.accuracies
+        if (accuracy.decision, accuracy.stage) == (decision, stage)
+    ]
 
 
 def _over(values: Sequence[float]) -> str:

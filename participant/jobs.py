@@ -78,6 +78,9 @@ class Failed:
     public: str
 
 
+# Of an order to train: what may be forgotten, and how the update is to come. The result is the same.
+_BESIDE = {"keep_from", "offer"}
+
 Outcome = Built | Trained | Evaluated | Cancelled | Failed
 
 
@@ -89,14 +92,8 @@ def asks_the_same(one: Job, other: Job) -> bool:
     """
     match one, other:
         case TrainJob(), TrainJob():
-            # keep_from says only what may be forgotten, and offer how the update is to come.
-            return (
-                one.order.run == other.order.run
-                and one.order.round == other.order.round
-                and one.order.share == other.order.share
-                and one.order.previous == other.order.previous
-                and _equal(one.start, other.start)
-            )
+            same_order = one.order.model_dump(exclude=_BESIDE) == other.order.model_dump(exclude=_BESIDE)
+            return same_order and _equal(one.start, other.start)
         case EvaluateJob(), EvaluateJob():
             return one.order == other.order and _equal(one.model, other.model)
         case _:

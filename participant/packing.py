@@ -12,12 +12,14 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
+from participant.round_files import forget, round_file
 from protocol.encodings import Delta, Encoding, Packed
 from protocol.errors import RunFailed
 from protocol.files import write_whole
 from protocol.manifest import Manifest, Parameters
 from protocol.messages import Train
 
+LOST = "lost"
 NOTHING_LOST = b""  # a file of what was lost that says so
 _CHUNK = 1 << 15
 
@@ -40,7 +42,7 @@ class Packer:
         packed = self._encoding.encode(whole)
         lost = save(dict(zip(self._manifest.dtypes, _difference(whole, packed), strict=True)))
         write_whole(lost_file(self._directory, order.round), lost)
-        self._forget(order.keep_from)
+        forget(self._directory, LOST, order.keep_from)
         return packed
 
     def _with_lost(self, delta: Parameters, previous: int) -> Parameters:
@@ -65,11 +67,6 @@ class Packer:
         buffers = zip(self._manifest.dtypes, delta.buffers, strict=True)
         return Parameters(self._manifest, tuple(buffer + lost[dtype] for dtype, buffer in buffers))
 
-    def _forget(self, keep_from: int) -> None:
-        for path in self._directory.glob("lost-*.safetensors"):
-            if int(path.stem.removeprefix("lost-")) < keep_from:
-                path.unlink(missing_ok=True)
-
 
 def feeds_back(encoding: Encoding, manifest: Manifest) -> bool:
     """Whether what was lost is kept: not where nothing is shared, and so nothing sent."""
@@ -78,7 +75,7 @@ def feeds_back(encoding: Encoding, manifest: Manifest) -> bool:
 
 def lost_file(directory: Path, round_number: int) -> Path:
     """What was lost of the update of that round."""
-    return directory / f"lost-{round_number:06d}.safetensors"
+    return round_file(directory, LOST, round_number)
 
 
 def _difference(whole: Parameters, packed: Delta) -> list[np.ndarray]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from benchmarks.encodings import Accuracy, Row
+from benchmarks.encodings import Accuracy, Row, accuracies
 from benchmarks.results import Encoded
 from benchmarks.spread import Spread, ratios
 
@@ -55,13 +55,7 @@ def _accuracies(names: Sequence[str], rows: Sequence[Row]) -> list[str]:
     for decision in dict.fromkeys(one.decision for one in every):
         for stage in dict.fromkeys(one.stage for one in every):
             for name in names:
-                those = [
-                    one
-                    for row in rows
-                    if row.encoding == name
-                    for one in row.accuracies
-                    if (one.decision, one.stage) == (decision, stage)
-                ]
+                those = accuracies(rows, name, decision, stage)
                 if those:
                     lines.append(f"| {decision} | {stage} | {name} | {_figures(those)} |")
     return lines

@@ -11,9 +11,12 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import nn
 
+from participant.round_files import forget, round_file
 from protocol.errors import RunFailed
 from protocol.files import write_whole
 from protocol.manifest import Manifest
+
+PRIVATE = "private"
 
 
 class PrivateState:
@@ -43,9 +46,7 @@ class PrivateState:
         for name, value in self._own.items():
             value.data.copy_(values[name])
         self._start = {name: value.detach().clone() for name, value in self._own.items()}
-        for path in self._directory.glob("private-*.safetensors"):
-            if int(path.stem.removeprefix("private-")) < keep_from:
-                path.unlink(missing_ok=True)
+        forget(self._directory, PRIVATE, keep_from)
 
     def keep(self, round_number: int, rate: float) -> None:
         """Write the state after ``round_number``: ``rate`` of the way from where the round started to where
@@ -61,4 +62,4 @@ class PrivateState:
 
 def private_file(directory: Path, round_number: int) -> Path:
     """The state after that round."""
-    return directory / f"private-{round_number:06d}.safetensors"
+    return round_file(directory, PRIVATE, round_number)
