@@ -63,6 +63,11 @@ class Arrival:
     waited: float
     attempt: Attempt
 
+    @property
+    def messages(self) -> int:
+        """That it took to give it: one that comes in its turn was offered before."""
+        return 2 if self.attempt.transfers.in_turn else 1
+
 
 def update_objection(number: int, name: str, *, current: int, attempt: Attempt | None) -> Objection | None:
     """What is wrong, by its round and sender, with an update for round ``number`` from ``name``.

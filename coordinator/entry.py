@@ -32,6 +32,11 @@ class Entry:
             return Refusal("too_fast", "more messages than anybody needs to send")
         return None
 
+    def asked_for(self, peer: bytes, name: str, count: int = 1) -> None:
+        """So many messages of this connection, whose participant has that name, were what it was asked for;
+        how fast rounds follow each other is not its doing."""
+        self._messages.give_back(name if self.allowed is not None else peer, count)
+
     def may_begin(self, name: str, now: float) -> bool:
         """Whether this name may join, or be ready, once more."""
         return self._beginnings.take(name, now)

@@ -218,6 +218,8 @@ class Federation:
             rejected = self.refusals.reject(
                 arrival.peer, arrival.name, outcome, arrival.update, self.rounds.current, now
             )
+        else:
+            self._entry.asked_for(arrival.peer, arrival.name, arrival.messages)
         return rejected + self.rounds.counted(arrival, outcome, now)
 
     def undecodable(
@@ -394,6 +396,7 @@ class Federation:
         if objection is not None:
             return self._reject(member.peer, objection, now, report)
         effects = self.measuring.take(member, report)
+        self._entry.asked_for(member.peer, member.name)
         if not member.auditor:
             # The run waits for these, so after a restart none should be made twice.
             effects.append(self._checkpoint(now, needed=False))

@@ -32,9 +32,16 @@ class Buckets(Generic[K]):
             self._left.popitem(last=False)
         return granted
 
+    def give_back(self, sender: K, count: int) -> None:
+        """So many that were taken do not count after all."""
+        if sender in self._left:
+            left, since = self._left[sender]
+            self._left[sender] = (min(self._burst, left + count), since)
+
 
 def message_buckets(rules: Rules) -> Buckets[str | bytes]:
-    """What a participant needs is a heartbeat every ``heartbeat_s``, a join every second at most while it
-    looks for its place, and few messages besides: it may send several times that."""
+    """What a participant needs, beside what it is asked for, is a heartbeat every ``heartbeat_s``, a join
+    every second at most while it looks for its place, and few messages besides: it may send several times
+    that."""
     per_s = 20.0 + 4.0 / rules.heartbeat_s
     return Buckets(WORTH_S * per_s, per_s)

@@ -1,7 +1,7 @@
 """A federation without a network: participants are names, time is a number, effects are performed at once."""
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TypeVar
 
@@ -19,6 +19,7 @@ from coordinator.effects import (
 from coordinator.federation import Federation
 from coordinator.journal import JournalEvent
 from coordinator.state import FederationState
+from protocol.keys import AllowList
 from protocol.messages import (
     EvaluationReport,
     Heartbeat,
@@ -46,7 +47,7 @@ class Bench:
 
     Peers in ``unreachable`` cannot be sent to. A checkpoint becomes durable at once, unless ``slow_disk``.
     Updates are counted, and models made, at once and in order, unless ``slow_counting``; those of
-    participants in ``bad`` have bad values.
+    participants in ``bad`` have bad values. ``allowed``: those who have keys, None: there are none.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class Bench:
         *,
         split: ClassSplit | None = None,
         update_size: int = 64,
+        allowed: Sequence[str] | None = None,
     ) -> None:
         self.now = 100.0
         self.scenario = scenario
@@ -69,7 +71,9 @@ class Bench:
             split=split,
             now=self.now,
             update_size=update_size,
+            allowed=AllowList({_key_of(name): name for name in allowed}) if allowed is not None else None,
         )
+        self._keyed = allowed is not None
         self.events: list[JournalEvent] = []
         self.sent: dict[str, list[Message]] = {}
         self.written: list[FederationState] = []
@@ -96,7 +100,9 @@ class Bench:
         holder = self.federation.membership.named(name)
         reachable = holder is not None and holder.peer not in self.unreachable
         join = Join(name=name, auditor=auditor, share=share, software="test")
-        self.perform(self.federation.join(self.peer(name), join, self.now, holder_reachable=reachable))
+        key = self._key(name)
+        effects = self.federation.join(self.peer(name), join, self.now, holder_reachable=reachable, key=key)
+        self.perform(effects)
 
     def ready(self, *names: str, auditor: bool = False, share: Share | None = None) -> None:
         """Join and be ready."""
@@ -105,7 +111,14 @@ class Bench:
             self.say(name, Ready(run=RUN, manifest_digest=tiny.MANIFEST.digest, split=tiny.SPLIT))
 
     def say(self, name: str, message: Message) -> None:
-        self.perform(self.federation.receive(self.peer(name), message, self.now))  # type: ignore[arg-type]
+        key = self._key(name)
+        self.perform(self.federation.receive(self.peer(name), message, self.now, key=key))  # type: ignore[arg-type]
+
+    def turned_away(self, name: str) -> bool:
+        """Whether its next message is not looked at; to be asked before it, where that matters."""
+        effects = self.federation.turned_away(self.peer(name), self._key(name), self.now)
+        self.perform(effects or [])
+        return effects is not None
 
     def beat(self, *names: str) -> None:
         for name in names:
@@ -115,7 +128,7 @@ class Bench:
         """Its update for that round, or for the current one."""
         number = self.federation.rounds.current if number is None else number
         message = Update(run=run, round=number, seconds=0.5)
-        arrival = self.federation.update(self.peer(name), message, self.now, size=64)
+        arrival = self.federation.update(self.peer(name), message, self.now, size=64, key=self._key(name))
         if not isinstance(arrival, Arrival):
             self.perform(arrival)
             return
@@ -135,6 +148,9 @@ class Bench:
     def count_one(self) -> None:
         if self._jobs:
             self.perform(self._jobs.popleft()())
+
+    def _key(self, name: str) -> str | None:
+        return _key_of(name) if self._keyed else None
 
     def _work(self) -> None:
         if not self.slow_counting:
@@ -222,3 +238,7 @@ class Bench:
                 case event:
                     self.events.append(event)
         self._work()
+
+
+def _key_of(name: str) -> str:
+    return f"{name}'s"

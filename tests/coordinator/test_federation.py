@@ -294,6 +294,47 @@ class TestMembers:
         assert bench.last(UpdateRejected).participant == "ann"
 
 
+class TestPace:
+    """However fast rounds follow each other: what the participants are asked for is never too much."""
+
+    @pytest.mark.parametrize("update_size", [64, 2**26])
+    @pytest.mark.parametrize("keys", [False, True])
+    def test_as_many_rounds_as_fit_into_an_instant(self, update_size: int, keys: bool) -> None:
+        scenario = tiny.scenario(rounds=2000, heartbeat_s=1.0, liveness_s=10.0)
+        bench = Bench(scenario, update_size=update_size, allowed=FOUR if keys else None)
+        bench.ready(*FOUR)
+        while not bench.finished:
+            for name in sorted(bench.selected):
+                if update_size > 64:
+                    assert not bench.turned_away(name)
+                    bench.offer(name)
+                assert not bench.turned_away(name)
+                bench.update(name)
+        assert bench.last(RunCompleted).rounds == 2000
+
+    def test_what_is_rejected_is_not_asked_for(self) -> None:
+        bench = Bench(tiny.scenario(heartbeat_s=1.0, liveness_s=10.0))
+        bench.ready(*FOUR)
+        sent = 0
+        while not bench.turned_away("ann"):
+            bench.update("ann", 7)
+            sent += 1
+        assert sent == 60 * 24
+        assert bench.last(ParticipantLost).reason == "too_fast"
+
+    def test_measurements_of_every_round_in_an_instant(self) -> None:
+        every = Evaluation(every=1)
+        scenario = tiny.scenario(rounds=2000, heartbeat_s=1.0, liveness_s=10.0)
+        bench = Bench(scenario.model_copy(update={"evaluation": every}))
+        bench.ready("aud", auditor=True)
+        bench.ready(*FOUR)
+        for number in range(2001):
+            assert not bench.turned_away("aud")
+            bench.measured("aud", number)
+            play(bench)
+        assert bench.finished
+
+
 class TestMeasuring:
     def test_the_initial_model_and_those_of_due_rounds_go_to_the_auditor_one_at_a_time(self) -> None:
         bench = Bench(measured(every=2))

@@ -55,6 +55,25 @@ class TestBuckets:
             now += pause
             assert buckets.take("ann", now)
 
+    @given(st.lists(st.booleans(), max_size=50))
+    def test_what_is_given_back_was_never_taken(self, kept: list[bool]) -> None:
+        buckets: Buckets[str] = Buckets(5, 1.0)
+        left = 5
+        for keep in kept:
+            assert buckets.take("ann", 0.0) == (left > 0)
+            if keep:
+                left = max(0, left - 1)
+            elif left > 0:
+                buckets.give_back("ann", 1)
+        assert [buckets.take("ann", 0.0) for _ in range(left + 1)] == [True] * left + [False]
+
+    def test_to_give_back_makes_no_burst_larger_and_knows_no_stranger(self) -> None:
+        buckets: Buckets[str] = Buckets(2, 1.0)
+        buckets.give_back("ann", 9)
+        assert [buckets.take("ann", 0.0) for _ in range(3)] == [True, True, False]
+        buckets.give_back("ann", 9)
+        assert [buckets.take("ann", 0.0) for _ in range(3)] == [True, True, False]
+
     @pytest.mark.parametrize("heartbeat_s", [0.05, 1.0, 60.0])
     def test_a_participant_that_was_not_heard_for_a_minute_is_within_its_limit(
         self, heartbeat_s: float
