@@ -12,19 +12,20 @@ import zmq
 from coordinator.aggregation import Aggregation
 from coordinator.attempt import Arrival
 from coordinator.checkpoints import CheckpointProblem, CheckpointStore
-from coordinator.counting import Counted, Counter, Stepped
+from coordinator.counting import Counted, Counter, Digested, Stepped
 from coordinator.effects import (
     CloseRound,
     DiscardUpdates,
     Effect,
     Finish,
+    NameModel,
     SaveSplit,
     Send,
     WriteCheckpoint,
 )
 from coordinator.federation import Federation
 from coordinator.gate import Gate
-from coordinator.journal import Journal, RunFailedEvent, RunInterrupted
+from coordinator.journal import Journal, JournalEvent, RunFailedEvent, RunInterrupted
 from coordinator.wakeup import Wakeup
 from coordinator.writing import CheckpointWriter, Written
 from protocol.codec import CodecError, encode, encode_header
@@ -82,6 +83,8 @@ class Daemon:
             self._poller.register(raw, zmq.POLLIN)
         self._poller.register(wakeup.fileno(), zmq.POLLIN)
         self._bytes_in = self._bytes_out = 0
+        self._digest: str | None = None  # of the model, once it is known and was asked for
+        self._unsaid: deque[NameModel | JournalEvent] = deque()  # from one on that waits for the digest
         self._on_loan: tuple[Parameters, list[zmq.Frame]] | None = None  # what was sent last
         self._finished = False
 
@@ -98,10 +101,12 @@ class Daemon:
                 for written in self._writer.finished():
                     self._acknowledge(written)
                 self._perform(self._federation.tick(time.monotonic()))
+                self._collect()
             if not self._finished:
                 self._stop_in_the_middle(self._wakeup.interrupted or "")
             if not self._finished:
                 return Outcome.INTERRUPTED
+            self._say_all()
             self._see_off()
             return Outcome.COMPLETED
         except RunFailed as failure:
@@ -192,7 +197,8 @@ class Daemon:
                 case Finish():
                     self._finished = True
                 case event:
-                    self._journal.write(event)
+                    self._unsaid.append(event)
+                    self._say()
 
     def _send(self, send: Send) -> list[Effect]:
         now = time.monotonic()
@@ -221,22 +227,42 @@ class Daemon:
             return self._model
         return self._writer.model_of(number) or self._store.load(number).model
 
+    def _say(self) -> None:
+        """In the journal, in order: what names a model waits for its digest, and what follows for that."""
+        while self._unsaid:
+            event = self._unsaid[0]
+            if isinstance(event, NameModel):
+                if self._digest is None:
+                    return
+                event = event.event(self._digest)
+            self._unsaid.popleft()
+            self._journal.write(event)
+
+    def _say_all(self) -> None:
+        if self._unsaid and self._digest is None:
+            self._digest = self._model.digest()
+        self._say()
+
     def _collect(self) -> None:
         """What the counter has done, and what follows from it."""
-        while done := self._counter.finished():
-            for each in done:
-                self._perform(self._closed(each) if isinstance(each, Stepped) else self._counted(each))
+        for done in self._counter.finished():
+            match done:
+                case Counted():
+                    self._perform(self._counted(done))
+                case Stepped():
+                    self._perform(self._closed(done))
+                case Digested(digest):
+                    self._digest = digest
+                    self._say()
 
     def _counted(self, done: Counted) -> list[Effect]:
         return self._federation.counted(done.arrival, done.outcome, time.monotonic())
 
     def _closed(self, done: Stepped) -> list[Effect]:
-        self._model = done.model
+        self._model, self._digest = done.model, None
         traffic = self._bytes_in, self._bytes_out
         self._bytes_in = self._bytes_out = 0
-        return self._federation.round_closed(
-            done.digest, time.monotonic(), bytes_in=traffic[0], bytes_out=traffic[1]
-        )
+        return self._federation.round_closed(time.monotonic(), bytes_in=traffic[0], bytes_out=traffic[1])
 
     def _acknowledge(self, written: Written) -> None:
         self._perform(
@@ -255,6 +281,7 @@ class Daemon:
         state = self._federation.state(time.monotonic())
         self._writer.submit(WriteCheckpoint(state, needed=True), self._model)
         self._drain()
+        self._say_all()
         self._journal.write(RunInterrupted(state.round, reason))
 
     def _drain(self) -> None:
@@ -263,6 +290,7 @@ class Daemon:
 
     def _fail(self, reason: str) -> None:
         with contextlib.suppress(RunFailed):  # when it is the journal's disk that is full
+            self._say_all()
             self._journal.write(RunFailedEvent(self._federation.rounds.completed, reason))
         for effect in self._federation.shut_down(failed=True, reason=reason):
             if isinstance(effect, Send):

@@ -1,5 +1,6 @@
 """What the federation wants done. It does nothing itself; the daemon performs these, in order."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from coordinator.journal import JournalEvent
@@ -52,4 +53,12 @@ class Finish:
     """All is done and stored; close when the last messages have left."""
 
 
-Effect = Send | DiscardUpdates | CloseRound | SaveSplit | WriteCheckpoint | Finish | JournalEvent
+@dataclass(frozen=True, slots=True)
+class NameModel:
+    """An event of the journal that names the model after the last completed round by its digest, from which
+    ``event`` makes it. To work that out takes a while, and nothing but the journal waits for it."""
+
+    event: Callable[[str], JournalEvent]
+
+
+Effect = Send | DiscardUpdates | CloseRound | SaveSplit | WriteCheckpoint | Finish | NameModel | JournalEvent

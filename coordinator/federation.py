@@ -7,7 +7,7 @@ one ties them together and answers every message.
 
 from coordinator.admission import Refusal, join_refusal, ready_refusal
 from coordinator.attempt import Arrival, Objection
-from coordinator.effects import Effect, Finish, SaveSplit, Send, WriteCheckpoint
+from coordinator.effects import Effect, Finish, NameModel, SaveSplit, Send, WriteCheckpoint
 from coordinator.entry import Entry
 from coordinator.journal import (
     CheckpointWritten,
@@ -49,9 +49,8 @@ MOST_OF_A_REASON = 200  # characters: whoever leaves can say so over and over
 
 
 class Federation:
-    """``model_digest``: of the model after ``state.round``. ``split``: the one on disk after a restart, None
-    before the first participant is ready. ``update_size``: bytes of an update on the wire. ``allowed``: None
-    where there are no keys."""
+    """``split``: the one on disk after a restart, None before the first participant is ready.
+    ``update_size``: bytes of an update on the wire. ``allowed``: None where there are no keys."""
 
     def __init__(
         self,
@@ -59,13 +58,11 @@ class Federation:
         manifest: Manifest,
         state: FederationState,
         *,
-        model_digest: str,
         split: ClassSplit | None,
         now: float,
         update_size: int,
         allowed: AllowList | None = None,
     ) -> None:
-        self._digest = model_digest
         self.run = state.run
         self.membership = Membership()
         self.rounds = Rounds(scenario.federation, self.membership, state, update_size)
@@ -283,14 +280,14 @@ class Federation:
             effects += self._lose(member, "silent", now)
         return effects + self.rounds.tick(now) + self._go_on(now)
 
-    def round_closed(self, digest: str, now: float, *, bytes_in: int, bytes_out: int) -> list[Effect]:
-        """The model of the round has been made; ``digest`` is its."""
-        self._digest = digest
+    def round_closed(self, now: float, *, bytes_in: int, bytes_out: int) -> list[Effect]:
+        """The model of the round has been made."""
         names, seconds = self.rounds.closed(now)
         number = self.rounds.completed
         refused = self.refusals.next_round()
-        effects: list[Effect] = [
-            RoundCompleted(
+        rate = self._scenario.federation.server_rate.at(number)
+        completed = NameModel(
+            lambda digest: RoundCompleted(
                 round=number,
                 received=len(names),
                 rejected=sum(refused.values()),
@@ -299,9 +296,10 @@ class Federation:
                 bytes_in=bytes_in,
                 bytes_out=bytes_out,
                 model_digest=digest,
-                server_rate=self._scenario.federation.server_rate.at(number),
+                server_rate=rate,
             )
-        ]
+        )
+        effects: list[Effect] = [completed]
         self.measuring.completed(number)
         due = self.measuring.due(number)
         if due or number % self._scenario.federation.checkpoint_every == 0:
@@ -317,7 +315,8 @@ class Federation:
         if not state.completed or self._finished:
             return [written]
         self._finished = True
-        done = RunCompleted(state.round, self._digest, now - self._started)
+        seconds = now - self._started
+        done = NameModel(lambda digest: RunCompleted(state.round, digest, seconds))
         return [written, done, *self.shut_down(failed=False, reason="the run is complete"), Finish()]
 
     def evaluation_lost(self, number: int, reason: str, now: float) -> list[Effect]:

@@ -183,7 +183,6 @@ def _start(
             scenario,
             model.manifest,
             state,
-            model_digest=model.digest(),
             split=directory.load_split() if checkpoint or origin else None,
             now=time.monotonic(),
             update_size=sum(encoding.sizes),

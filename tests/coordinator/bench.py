@@ -12,6 +12,7 @@ from coordinator.effects import (
     DiscardUpdates,
     Effect,
     Finish,
+    NameModel,
     SaveSplit,
     Send,
     WriteCheckpoint,
@@ -67,7 +68,6 @@ class Bench:
             scenario,
             tiny.MANIFEST,
             state or FederationState(run=RUN, round=0),
-            model_digest=self.model.digest(),
             split=split,
             now=self.now,
             update_size=update_size,
@@ -167,7 +167,7 @@ class Bench:
 
     def _step(self, rate: float) -> list[Effect]:
         self.model = self.sum.step(self.model, rate)
-        return self.federation.round_closed(self.model.digest(), self.now, bytes_in=10, bytes_out=20)
+        return self.federation.round_closed(self.now, bytes_in=10, bytes_out=20)
 
     def leave(self, name: str) -> None:
         self.say(name, Leave(run=RUN, reason="test"))
@@ -235,6 +235,8 @@ class Bench:
                         pending.extend(self.federation.checkpoint_written(state, "file", 0.1, self.now))
                 case Finish():
                     self.finished = True
+                case NameModel(event):
+                    self.events.append(event(self.model.digest()))
                 case event:
                     self.events.append(event)
         self._work()

@@ -112,6 +112,17 @@ class TestARun:
         assert files >= {"round-000003.json", "round-000003.safetensors"}
         assert not any(name.endswith(".tmp") for name in files)
 
+    def test_the_journal_tells_what_follows_a_round_after_it(self, tmp_path: Path, context: Context) -> None:
+        daemon = DaemonProcess(tiny.scenario(rounds=3), tmp_path / "run")
+        finish(daemon, enter(context, daemon, *NAMES))
+        told = [
+            (line["event"], line.get("round", line.get("rounds")))
+            for line in daemon.journal()
+            if line["event"] in ("round_started", "round_completed", "run_completed")
+        ]
+        by_round = [[("round_started", number), ("round_completed", number)] for number in (1, 2, 3)]
+        assert told == [*by_round[0], *by_round[1], *by_round[2], ("run_completed", 3)]
+
     def test_the_model_on_disk_is_the_mean_of_the_updates(self, tmp_path: Path, context: Context) -> None:
         scenario = tiny.scenario(rounds=2)
         daemon = DaemonProcess(scenario, tmp_path / "run")
