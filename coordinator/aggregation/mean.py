@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from coordinator.aggregation.base import (
     AGGREGATIONS,
     CHUNK,
+    DOT,
     LARGEST,
     are_good,
     must_be_finite,
@@ -63,13 +64,17 @@ class UpdateSum:
         with np.errstate(over="ignore", invalid="ignore"):
             for done, (total, values) in enumerate(self._chunks(update.buffers)):
                 real = self._as_real(values)
-                square = float(np.dot(real, real))
+                short = True
+                for start in range(0, real.size, DOT):
+                    part = real[start : start + DOT]
+                    square = float(np.dot(part, part))
+                    short &= square <= LARGEST**2
+                    squares += square
                 # What is that short is finite and in range, whatever the single values.
-                if not square <= LARGEST**2 and not are_good(values):
+                if not short and not are_good(values):
                     for added, before in islice(self._chunks(update.buffers), done):
                         added -= self._on_grid(self._as_real(before))
                     raise what_is_bad(update)
-                squares += square
                 total += self._on_grid(real)
         self.count += 1
         return math.sqrt(squares)
