@@ -7,11 +7,11 @@ light role, without a thread. Ends when the run is over for all of them. ``quiet
 """
 
 import heapq
+import select
 import sys
 import time
 from itertools import count
 from pathlib import Path
-from typing import Any
 
 import zmq
 
@@ -26,6 +26,7 @@ from tests.system.failures.light import SPLIT, LightRole, work_s
 
 PATIENCE_S = 600.0
 LOOK_S = 0.02
+BEAT_S = 0.1  # between looks at whose heartbeat is due
 
 
 class Peer:
@@ -64,11 +65,13 @@ class Peer:
                     self._crowd.work(self, job)
                 case Reconnect():
                     self._crowd.remove(self.socket)
+                    self.socket.close(0)
                     self.socket = self._open()
                 case Stop(error=error):
                     if error is not None:
                         raise error
                     self.over = True
+                    self._crowd.remove(self.socket)
 
     def _outcome(self, job: Job) -> Outcome:
         if isinstance(job, BuildJob):
@@ -109,8 +112,9 @@ class Crowd:
         self._eager = eager
         self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self.context.set(zmq.MAX_SOCKETS, 6 * size + 8)  # each has two more that watch it
-        self.sockets: dict[zmq.Socket[bytes], Peer] = {}
-        self.poller = zmq.Poller()
+        # Not zmq's poller, which looks at all sockets each time: of 250 that takes longer than a message.
+        self._poller = select.epoll()
+        self._peer_at: dict[int, Peer] = {}
         self._work: list[tuple[float, int, Peer, Job]] = []
         self._order = count()
         self._peers = [Peer(self, f"{prefix}-{number}") for number in range(size)]
@@ -120,33 +124,39 @@ class Crowd:
 
     def take_part(self) -> None:
         while there := [peer for peer in self._peers if not peer.over]:
-            for raw, _ in self._look():
-                self.sockets[raw].readable()
-            now = time.monotonic()
-            while self._work and self._work[0][0] <= now:
-                _, _, peer, job = heapq.heappop(self._work)
-                peer.worked(job)
+            beats_at = time.monotonic() + BEAT_S
+            while (now := time.monotonic()) < beats_at:
+                for peer in self._ready():
+                    peer.readable()
+                while self._work and self._work[0][0] <= now:
+                    _, _, peer, job = heapq.heappop(self._work)
+                    peer.worked(job)
+                    peer.readable()  # a socket that was written to no longer tells what it had to be read
             for peer in there:
                 if now >= peer.conversation.next_beat and not (self._quiet and peer.in_place):
                     peer.tick(now)
+                    peer.readable()
         self.context.destroy(linger=1000)
 
-    def _look(self) -> list[tuple[Any, int]]:
+    def _ready(self) -> list["Peer"]:
         if self._eager:
             due = self._work[0][0] - time.monotonic() if self._work else LOOK_S
-            return self.poller.poll(max(0, int(1000 * due)))
-        # Of all of them now and then: to wake up for each message would cost more than they do.
-        time.sleep(LOOK_S)
-        return self.poller.poll(0)
+            ready = self._poller.poll(max(0.0, due))
+        else:
+            # Of all of them now and then: to wake up for each message would cost more than they do.
+            time.sleep(LOOK_S)
+            ready = self._poller.poll(0)
+        return [self._peer_at[fd] for fd, _ in ready]
 
     def add(self, socket: DealerSocket, peer: Peer) -> None:
-        self.sockets[socket.raw] = peer
-        self.poller.register(socket.raw, zmq.POLLIN)
+        fd = int(socket.raw.get(zmq.FD))
+        self._peer_at[fd] = peer
+        self._poller.register(fd, select.EPOLLIN)
 
     def remove(self, socket: DealerSocket) -> None:
-        self.poller.unregister(socket.raw)
-        del self.sockets[socket.raw]
-        socket.close(0)
+        fd = int(socket.raw.get(zmq.FD))
+        self._poller.unregister(fd)
+        del self._peer_at[fd]
 
 
 if __name__ == "__main__":
