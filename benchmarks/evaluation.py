@@ -6,6 +6,7 @@ from the start, classify. ``measure`` is shown on one core, as the plain loop is
 alternate, and must find the same accuracy but for rounding."""
 
 import copy
+import json
 import os
 import time
 from collections.abc import Callable
@@ -38,6 +39,7 @@ RATE, BATCH, TEMPERATURE = 1e-3, 10, 10.0
 ORDER = Evaluate(run="0" * 32, round=0)
 STEPS = "0,1,5,10,20,50,100"
 TURNED = 4  # images that a changed order of sums may turn
+DECISIONS = ("linear", "fresh-head", "matching", "matching-tuned")
 
 
 @click.command()
@@ -56,44 +58,44 @@ def main(episodes: int, repetitions: int, steps: str) -> None:
 def measure(
     episodes: int, repetitions: int, say: Callable[[str], None], steps: str = STEPS
 ) -> list[Comparison]:
-    """Seconds an episode, for each decision on one core and on all of them. Raises ``ClickException`` where
-    the accuracies differ."""
+    """Seconds an episode, for all decisions at once, as a study measures them, and for each, on one core and
+    on all of them. Raises ``ClickException`` where the accuracies differ."""
     found = []
-    for decision in ("linear", "fresh-head", "matching", "matching-tuned"):
+    for what, decisions in (("all four", DECISIONS), *((name, (name,)) for name in DECISIONS)):
         scenario = parse_scenario(
             "",
             [
                 f"evaluation.episodes={episodes}",
                 f"evaluation.adaptation_steps=[{steps}]",
-                f'decision.names=["{decision}"]',
+                f"decision.names={json.dumps(decisions)}",
                 "task.classes=100",
             ],
         )
         with TemporaryDirectory() as folder:
-            found += compare(decision, scenario, repetitions, Path(folder), say)
+            found += compare(what, scenario, repetitions, Path(folder), say)
     return found
 
 
 def compare(
-    decision: str, scenario: Scenario, repetitions: int, folder: Path, say: Callable[[str], None]
+    what: str, scenario: Scenario, repetitions: int, folder: Path, say: Callable[[str], None]
 ) -> list[Comparison]:
     device = torch.device(prepare_device("cpu", "benchmark"))
     setting = Setting.read(scenario, name="benchmark", device=device, data_dir=None, state_dir=folder)
     measuring = Measuring.of(setting)
     network = copy.deepcopy(setting.network).to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
-    sides = {1: Comparison(f"{decision}, one core"), CORES: Comparison(f"{decision}, all cores")}
+    sides = {1: Comparison(f"{what}, one core"), CORES: Comparison(f"{what}, all cores")}
     of_both = 2 * scenario.evaluation.episodes
     images = scenario.evaluation.episodes * scenario.task.way * scenario.task.query
     for repetition in range(repetitions):
-        expected, plain_s = timed(partial(plain_loop, decision, network, scenario, measuring))
+        expected, plain_s = timed(partial(plain_loop, network, scenario, measuring))
         for workers, side in sides.items():
             found, took_s = timed(partial(accuracies, measuring, workers))
             if not np.allclose(expected, found, atol=TURNED / images):
-                raise click.ClickException(f"{decision}: {found}, but the plain loop finds {expected}")
+                raise click.ClickException(f"{what}: {found}, but the plain loop finds {expected}")
             side.reference_s.append(plain_s / of_both)
             side.ours_s.append(took_s / of_both)
         took = ", ".join(f"{side.times_faster.median:.2f}" for side in sides.values())
-        say(f"evaluation, {decision}, {repetition + 1} of {repetitions}: times faster {took}")
+        say(f"evaluation, {what}, {repetition + 1} of {repetitions}: times faster {took}")
     return list(sides.values())
 
 
@@ -105,25 +107,27 @@ def timed(work: Callable[[], list[float]]) -> tuple[list[float], float]:
 
 
 def accuracies(measuring: Measuring, workers: int) -> list[float]:
-    """Main-task accuracy after each number of steps."""
+    """Main-task accuracy of each decision after each number of steps."""
     return [m.main_accuracy.mean for m in measuring.measure(ORDER, workers, lambda: False)]
 
 
-def plain_loop(
-    decision: str, network: FewShotNetwork, scenario: Scenario, measuring: Measuring
-) -> list[float]:
-    counts = (0,) if decision == "matching" else scenario.evaluation.adaptation_steps
-    hits: dict[int, list[float]] = {steps: [] for steps in counts}
+def plain_loop(network: FewShotNetwork, scenario: Scenario, measuring: Measuring) -> list[float]:
+    looks = [
+        (decision, steps)
+        for decision in scenario.decision.names
+        for steps in ((0,) if decision == "matching" else scenario.evaluation.adaptation_steps)
+    ]
+    hits: dict[tuple[str, int], list[float]] = {look: [] for look in looks}
     for number in range(scenario.evaluation.episodes):
         for kind, episode in (
             ("main", main_episode(scenario, measuring.data, 5, number)),
             ("backdoor False", backdoor_episode(scenario, measuring.data, 5, False, number)),
         ):
-            for steps in counts:
+            for decision, steps in looks:
                 rng = generator(scenario.federation.seed, "adaptation", kind, 5, number)
                 predicted = plain(decision, network, episode, steps, rng)
                 if kind == "main":
-                    hits[steps].append(float((predicted == episode.query_labels).float().mean()))
+                    hits[decision, steps].append(float((predicted == episode.query_labels).float().mean()))
     return [float(np.mean(values)) for values in hits.values()]
 
 

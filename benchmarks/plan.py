@@ -9,19 +9,18 @@ ALL = ("bare", "ours", "flower")
 WITH_SIMULATION = (*ALL, "simulation")
 AGAINST_BARE = ("bare", "ours")
 OURS = ("ours",)
+EPISODES = 4  # of each kind that an auditor measures with: as many as are adapted at a time
 
 
 @dataclass(frozen=True)
 class Plan:
-    """``compared``: the sides of each case. ``rounds`` of a trained federation, ``episodes`` of each kind
-    that an auditor measures with. ``seeds`` of the runs in each encoding, of a scenario with these
-    ``settings``."""
+    """``compared``: the sides of each case. ``rounds`` of a trained federation. ``seeds`` of the runs in
+    each encoding, of a scenario with these ``settings``."""
 
     repetitions: int
     compared: Sequence[tuple[Case, tuple[str, ...]]]
     watched: Sequence[Case]
     rounds: int
-    episodes: int
     seeds: int
     settings: tuple[str, ...]
 
@@ -61,7 +60,6 @@ FULL = Plan(
         Case(100_000_000, 4),
     ],
     rounds=60,
-    episodes=4,
     seeds=3,
     settings=_attacked_in(401, episodes=20),
 )
@@ -75,7 +73,6 @@ QUICK = Plan(
     ],
     watched=[Case(110_000, 4), Case(10_000_000, 4)],
     rounds=30,
-    episodes=1,
     seeds=1,
     settings=_attacked_in(51, episodes=4),
 )

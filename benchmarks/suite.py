@@ -11,7 +11,7 @@ import click
 
 from benchmarks import aggregation, encodings, results, starting
 from benchmarks.machine import available_bytes, libraries, observed
-from benchmarks.plan import Plan
+from benchmarks.plan import EPISODES, Plan
 from benchmarks.results import Encoded, Results
 from benchmarks.wire import ours
 from benchmarks.wire.measured import Case
@@ -80,7 +80,7 @@ def _inner_loop(plan: Plan, found: Results, failures: list[str], say: Say) -> No
 def _evaluation(plan: Plan, found: Results, failures: list[str], say: Say) -> None:
     from benchmarks import evaluation
 
-    found.evaluation = evaluation.measure(plan.episodes, plan.repetitions, say)
+    found.evaluation = evaluation.measure(EPISODES, plan.repetitions, say)
 
 
 def _aggregation(plan: Plan, found: Results, failures: list[str], say: Say) -> None:
