@@ -27,8 +27,9 @@ class Encoded:
 @dataclass
 class Results:
     """``quick``: a look, with few repetitions. ``conditions``: by part of what was measured; a part that is
-    not there has not been. ``evaluation``: the plain loop is the reference, on one core and then on all of
-    them. ``failures``: what could not be measured, and why, by part."""
+    not there has not been. ``rounds``: of a federation, one process is the reference; ``peers``: other
+    people's. ``evaluation``: the plain loop is the reference, on one core and then on all of them.
+    ``failures``: what could not be measured, and why, by part."""
 
     quick: bool = False
     conditions: dict[str, Conditions] = field(default_factory=dict)
@@ -37,6 +38,7 @@ class Results:
     watched: list[Watched] = field(default_factory=list)
     starting: Starting | None = None
     rounds: Comparison | None = None
+    peers: list[Comparison] = field(default_factory=list)
     inner_loop: list[Comparison] = field(default_factory=list)
     evaluation: list[Comparison] = field(default_factory=list)
     aggregation: list[Costs] = field(default_factory=list)

@@ -1,82 +1,111 @@
 """What processes and sockets cost: seconds a round of a federation, against the same rounds in one process.
 
-``python -m benchmarks.rounds [--rounds N] [--participants N] [--repetitions N]``. Both run in this call, one
+``python -m benchmarks.rounds [--rounds N] [--participants N] [--repetitions N]``. All run in this call, one
 after the other, on the CPU, and must give the same model. With as many cores as participants the federation
 tends to be as many times faster; on one core it is slower by what the wire, the codec, aggregation and the
-journal cost."""
+journal cost. BlazeFL is beside them where it is installed (``make build/peers/blazefl/.installed``)."""
 
 import json
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 
 import click
 
+from benchmarks.local import WARM_UP, Took, overrides, scenario_of
+from benchmarks.peers.installed import BLAZEFL
 from benchmarks.spread import Comparison, Spread
-from protocol.scenario import parse_scenario
-from tests.simulation import simulate
+from benchmarks.wire.measured import REPOSITORY
+from tests.simulation import rounds as rounds_of
+from tests.system.failures.federation import when
 
-WARM_UP = 10
+POOLS = ("processes", "threads")
+
+
+@dataclass(frozen=True)
+class Found:
+    """``alone``: against one process. ``peers``: against each of BlazeFL's pools, where it is installed."""
+
+    alone: Comparison
+    peers: list[Comparison]
 
 
 @click.command()
-@click.option("--rounds", default=110, show_default=True)
+@click.option("--rounds", default=110, show_default=True, type=click.IntRange(min=WARM_UP + 2))
 @click.option("--participants", default=4, show_default=True)
 @click.option("--repetitions", default=1, show_default=True)
 def main(rounds: int, participants: int, repetitions: int) -> None:
     found = measure(rounds, participants, repetitions, partial(click.echo, err=True))
     print(f"cores {os.cpu_count()}, participants {participants}, rounds {rounds}; seconds a round")
-    print(f"one process    {Spread.of(found.reference_s)}")
-    print(f"processes      {Spread.of(found.ours_s)}")
-    print(f"times faster   {found.times_faster}")
+    print(f"fedmeta {Spread.of(found.alone.ours_s)}")
+    for one in (found.alone, *found.peers):
+        print(f"{one.what} {Spread.of(one.reference_s)}: fedmeta is {one.times_faster} times faster")
 
 
-def measure(rounds: int, participants: int, repetitions: int, say: Callable[[str], None]) -> Comparison:
-    """Seconds a round: the reference is one process. Raises ``ClickException`` where the models differ."""
-    overrides = [
-        f"federation.rounds={rounds}",
-        *(f"federation.{key}={participants}" for key in ("participants", "selected", "min_updates")),
-        "evaluation.episodes=1",
-        "evaluation.adaptation_steps=0",
-    ]
-    found = Comparison(f"{participants} participants")
+def measure(rounds: int, participants: int, repetitions: int, say: Callable[[str], None]) -> Found:
+    """Seconds a round. Raises ``ClickException`` where the models differ, or a side fails."""
+    pools = POOLS if BLAZEFL.exists() else ()
+    found = Found(Comparison("one process"), [Comparison(f"BlazeFL, {pool}") for pool in pools])
     for repetition in range(repetitions):
         with tempfile.TemporaryDirectory() as folder:
-            alone_s, alone = one_process(overrides, participants, Path(folder))
-            together_s, together = processes(overrides, Path(folder))
-        if alone != together:
-            raise click.ClickException(f"the models differ: {alone} and {together}")
-        found.reference_s.append(alone_s)
-        found.ours_s.append(together_s)
-        say(f"rounds, {repetition + 1} of {repetitions}: alone {alone_s:.3f} s, together {together_s:.3f} s")
+            ours = processes(rounds, participants, Path(folder))
+            alone = one_process(rounds, participants, Path(folder))
+        others = [alone, *(blazefl(pool, rounds, participants) for pool in pools)]
+        for comparison, other in zip((found.alone, *found.peers), others, strict=True):
+            if other.digest != ours.digest:
+                raise click.ClickException(
+                    f"the models differ: {ours.digest}, and of {comparison.what} {other.digest}"
+                )
+            comparison.reference_s.append(other.round_s)
+            comparison.ours_s.append(ours.round_s)
+        took = ", ".join(
+            f"{1000 * one.reference_s[-1]:.1f} ms {one.what}" for one in (found.alone, *found.peers)
+        )
+        say(f"rounds, {repetition + 1} of {repetitions}: {1000 * ours.round_s:.1f} ms, {took}")
     return found
 
 
-def one_process(overrides: list[str], participants: int, folder: Path) -> tuple[float, str]:
-    """Mean seconds a round, and the last model's digest."""
-    scenario = parse_scenario("", overrides)
+def one_process(rounds: int, participants: int, folder: Path) -> Took:
     roles = {f"participant-{number}": "benign" for number in range(1, participants + 1)}
-    begun = time.perf_counter()
-    digests = simulate(scenario, roles, folder)
-    return (time.perf_counter() - begun) / len(digests), digests[max(digests)]
+    ends, digests = [], []
+    for _, digest in rounds_of(scenario_of(rounds, participants), roles, folder):
+        ends.append(time.perf_counter())
+        digests.append(digest)
+    return Took([later - earlier for earlier, later in pairwise(ends)], digests[-1])
 
 
-def processes(overrides: list[str], folder: Path) -> tuple[float, str]:
-    """Median seconds from one round's end to the next after a warm-up, and the last model's digest."""
+def processes(rounds: int, participants: int, folder: Path) -> Took:
     path, run_dir = folder / "rounds.toml", folder / "run"
     path.write_text("")
-    settings = [part for override in overrides for part in ("--set", override)]
+    settings = [part for override in overrides(rounds, participants) for part in ("--set", override)]
     command = [sys.executable, "-m", "deploy", "run", str(path), "--run-dir", str(run_dir), "--device", "cpu"]
     subprocess.run([*command, *settings], check=True, stdout=subprocess.DEVNULL)
     journal = [json.loads(line) for line in (run_dir / "journal.jsonl").read_text().splitlines()]
     completed = [line for line in journal if line["event"] == "round_completed"]
-    return statistics.median(line["seconds"] for line in completed[WARM_UP:]), completed[-1]["model_digest"]
+    ends = [when(line) for line in completed]
+    return Took([later - earlier for earlier, later in pairwise(ends)], completed[-1]["model_digest"])
+
+
+def blazefl(pool: str, rounds: int, participants: int) -> Took:
+    command = [str(BLAZEFL), "-m", "benchmarks.peers.blazefl_rounds", pool, str(rounds), str(participants)]
+    done = subprocess.run(
+        command,
+        check=False,
+        capture_output=True,
+        text=True,
+        cwd=REPOSITORY,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    if done.returncode:
+        raise click.ClickException(f"{' '.join(command)}: exit code {done.returncode}\n{done.stderr[-2000:]}")
+    return Took(**json.loads(done.stdout.splitlines()[-1]))
 
 
 if __name__ == "__main__":

@@ -11,11 +11,12 @@ import click
 
 from benchmarks import aggregation, encodings, results, starting
 from benchmarks.machine import available_bytes, libraries, observed
+from benchmarks.peers.installed import versions
 from benchmarks.plan import EPISODES, Plan
 from benchmarks.results import Encoded, Results
 from benchmarks.wire import ours
 from benchmarks.wire.measured import Case
-from benchmarks.wire.sides import SideFailed, available, compare, flower_versions
+from benchmarks.wire.sides import SideFailed, available, compare
 from protocol.scenario import load_scenario
 from protocol.scenario_files import find_scenario
 
@@ -68,7 +69,8 @@ def _rounds(plan: Plan, found: Results, failures: list[str], say: Say) -> None:
     # Here, as below: torch takes seconds.
     from benchmarks import rounds
 
-    found.rounds = rounds.measure(plan.rounds, 4, plan.repetitions, say)
+    seen = rounds.measure(plan.rounds, 4, plan.repetitions, say)
+    found.rounds, found.peers = seen.alone, seen.peers
 
 
 def _inner_loop(plan: Plan, found: Results, failures: list[str], say: Say) -> None:
@@ -129,4 +131,4 @@ def _one(name: str, failures: list[str], say: Say, work: Callable[[], None]) -> 
 
 def _software() -> str:
     ours = f"{libraries()}, numpy {version('numpy')}, torch {version('torch')}"
-    return f"{ours}; {flower_versions()}"
+    return f"{ours}; {versions()}"

@@ -1,6 +1,6 @@
 """The rounds of a federation in one process, without sockets, clocks or daemons."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from coordinator.aggregation import AGGREGATIONS
@@ -18,6 +18,11 @@ RUN = "0" * 32
 
 def simulate(scenario: Scenario, roles: Mapping[str, str], folder: Path) -> dict[int, str]:
     """Round → model digest, for participants of these names and roles."""
+    return dict(rounds(scenario, roles, folder))
+
+
+def rounds(scenario: Scenario, roles: Mapping[str, str], folder: Path) -> Iterator[tuple[int, str]]:
+    """One after the other, as :func:`simulate`."""
     rules = scenario.federation
     device = prepare_device("cpu", "simulation")
     workers = {
@@ -29,7 +34,6 @@ def simulate(scenario: Scenario, roles: Mapping[str, str], folder: Path) -> dict
     packers = {name: Packer(encoding, model.manifest, folder / name) for name in workers}
     shares = first_shares(workers, {}, rules.participants)
     previous = dict.fromkeys(workers, 0)
-    digests = {}
     for number in range(1, rules.rounds + 1):
         updates = AGGREGATIONS.get(rules.aggregation)(model.manifest, rules)
         selected = select(rules.seed, number, 1, list(workers), rules.selected)
@@ -40,5 +44,4 @@ def simulate(scenario: Scenario, roles: Mapping[str, str], folder: Path) -> dict
             updates.add(encoding.decode(packers[name].pack(order, delta).frames()))
         previous.update(dict.fromkeys(selected, number))
         model = updates.step(model, rules.server_rate.at(number))
-        digests[number] = model.digest()
-    return digests
+        yield number, model.digest()

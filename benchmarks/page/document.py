@@ -39,10 +39,14 @@ INNER_LOOP = "The same steps in bare PyTorch are the reference, in the same proc
 EVALUATION = """What an auditor does, against a plain loop over the same episodes that copies the network for
 each number of adaptation steps, adapts it from the start and classifies. Both must find the same accuracy but
 for rounding."""
+ROUNDS = """Pre-training rounds of 4 participants with the default network, from one round's end to the next.
+References are one process on one core, and BlazeFL, which has all participants on one machine
+(`benchmarks/peers/blazefl_rounds.py`): in as many processes as there are cores, made anew for each round, and
+models in shared memory; or in as many threads. All sides train by the same code, and must give the same
+model, bit for bit."""
+NO_PEERS = "BlazeFL was not measured: it needs Python 3.12 or newer (`make bench BLAZEFL=python3.12`)."
 NOT_MEASURED = """## What was not measured
 
-- BlazeFL (`blazefl`), the peer for a whole local federation: it needs Python 3.12 or newer, and nothing is
-  claimed here that was not run; with Python 3.11 it could not be.
 - Flower's deployment engine (`flower-superlink`, `flower-supernode`). In an earlier measurement, also of 4
   participants on 2 cores, it took 6 s a round at 110,000 parameters and at 10,000,000, nearly all of it fixed
   sleeps.
@@ -163,12 +167,8 @@ def _starting(results: Results) -> list[str]:
 def _rounds(results: Results) -> list[str]:
     if results.rounds is None:
         return ["Not measured."]
-    return [
-        "Pre-training rounds with the default network, against the same rounds in one process on one core, "
-        "which must give the same model:",
-        "",
-        *_comparisons([results.rounds]),
-    ]
+    without = [] if results.peers else ["", NO_PEERS]
+    return [ROUNDS, "", *_comparisons([results.rounds, *results.peers]), *without]
 
 
 def _comparisons(comparisons: Sequence[Comparison]) -> list[str]:

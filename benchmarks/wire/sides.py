@@ -10,10 +10,9 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+from benchmarks.peers.installed import FLOWER
 from benchmarks.wire import ours
 from benchmarks.wire.measured import ENCRYPTED, REPOSITORY, Case, Go
-
-FLOWER = REPOSITORY / "build/peers/flwr/bin/python"
 
 
 def measure_ours(case: Case) -> Go:
@@ -53,17 +52,6 @@ SIDES: dict[str, Callable[[Case], Go]] = {
     "simulation": partial(_told_by, FLOWER, "benchmarks.peers.flower_simulation"),
 }
 OF_FLOWER = ("flower", "simulation")
-
-
-def flower_versions() -> str:
-    """Of Flower and what carries its messages."""
-    if not FLOWER.exists():
-        return "Flower is not installed here: make build/peers/flwr/.installed"
-    named = "flwr", "grpcio", "protobuf", "ray", "numpy"
-    code = f"from importlib.metadata import version; print(*map(version, {named}))"
-    done = subprocess.run([FLOWER, "-c", code], check=True, capture_output=True, text=True)
-    versions = zip(named, done.stdout.split(), strict=True)
-    return f"Flower: {', '.join(f'{name} {version}' for name, version in versions)}"
 
 
 @dataclass(frozen=True)
