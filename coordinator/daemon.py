@@ -39,6 +39,9 @@ from protocol.pieces import cut
 from protocol.sockets import Received, RouterSocket, for_many
 
 BETWEEN_TICKS_S = 0.1
+# To send a model to a thousand takes half a second. While that goes on, whoever says something is answered
+# after so long.
+A_FEW_S = 0.01
 PARENT_CHECK_S = 1.0
 LAST_WORDS_S = 5.0
 
@@ -83,6 +86,7 @@ class Daemon:
             self._poller.register(raw, zmq.POLLIN)
         self._poller.register(wakeup.fileno(), zmq.POLLIN)
         self._bytes_in = self._bytes_out = 0
+        self._orders: deque[Send] = deque()  # to train, which are sent a few at a time
         self._digest: str | None = None  # of the model, once it is known and was asked for
         self._unsaid: deque[NameModel | JournalEvent] = deque()  # from one on that waits for the digest
         self._on_loan: tuple[Parameters, list[zmq.Frame]] | None = None  # what was sent last
@@ -96,6 +100,7 @@ class Daemon:
                 self._wait()
                 self._receive()
                 self._collect()
+                self._send_orders()
                 for effects in self._gate.tend(time.monotonic()):
                     self._perform(effects)
                 for written in self._writer.finished():
@@ -124,14 +129,14 @@ class Daemon:
         patience = min(self._federation.wake_at(now), self._gate.wake_at()) - now
         if self._parent is not None:
             patience = min(patience, PARENT_CHECK_S)
-        self._poller.poll(max(0, round(patience * 1000) + 1))
+        self._poller.poll(0 if self._orders else max(0, round(patience * 1000) + 1))
         self._wakeup.drain()
         if self._parent is not None and os.getppid() != self._parent:
             self._wakeup.interrupted = "the process that started this one has ended"
 
     def _receive(self) -> None:
         # By time, not by number: to refuse the largest header takes a thousand times as long as a heartbeat.
-        until = time.monotonic() + BETWEEN_TICKS_S
+        until = time.monotonic() + (A_FEW_S if self._orders else BETWEEN_TICKS_S)
         while (received := self._socket.receive()) is not None:
             self._perform(self._take(received))
             self._collect()
@@ -184,9 +189,12 @@ class Daemon:
         pending = deque(effects)
         while pending:
             match pending.popleft():
+                case Send(message=Train()) as order:
+                    self._orders.append(order)
                 case Send() as send:
                     pending.extend(self._send(send))
                 case DiscardUpdates():
+                    self._orders.clear()  # those that are left are of the attempt before
                     self._counter.clear()
                 case CloseRound(rate=rate):
                     self._counter.step(self._model, rate)
@@ -216,6 +224,14 @@ class Daemon:
             return self._federation.unreachable(send.peer, now)
         self._bytes_out += sum(len(frame) for frame in frames)
         return []
+
+    def _send_orders(self) -> None:
+        """A few; the others after those who want something meanwhile."""
+        until = time.monotonic() + A_FEW_S
+        while self._orders:
+            self._perform(self._send(self._orders.popleft()))
+            if time.monotonic() > until:
+                return
 
     def _loaned(self, model: Parameters) -> list[zmq.Frame]:
         if self._on_loan is None or self._on_loan[0] is not model:
@@ -251,6 +267,7 @@ class Daemon:
                     self._perform(self._counted(done))
                 case Stepped():
                     self._perform(self._closed(done))
+                    self._send_orders()
                 case Digested(digest):
                     self._digest = digest
                     self._say()
