@@ -173,7 +173,7 @@ class Federation:
             join,
             holder=holder if holder is not None and holder.peer != peer else None,
             shares=self.rounds.shares,
-            declared=self.membership.declared_beside(join.name),
+            declared=self.membership.declared_beside(join.name) if join.share is not None else {},
             participants=self._scenario.federation.participants,
         )
         if refusal is not None:
@@ -380,7 +380,7 @@ class Federation:
         if self._split is None:
             self._split = ready.split
             effects.append(SaveSplit(ready.split))
-        member.ready = True
+        self.membership.get_ready(member)
         self.measuring.release(member.name)  # it has started anew
         if not member.auditor:
             gathering = self.rounds.phase is Phase.GATHERING

@@ -21,21 +21,34 @@ class Member:
 
 
 class Membership:
-    """Names ↔ connections. The socket's routing id says who speaks; a name in a body never does."""
+    """Names ↔ connections. The socket's routing id says who speaks; a name in a body never does.
+
+    With each message something is asked of it, so nothing that is looks at everybody without need.
+    """
 
     def __init__(self) -> None:
         self._by_name: dict[str, Member] = {}
         self._by_peer: dict[bytes, Member] = {}
+        self._trainers: dict[str, Member] = {}  # that are ready
+        self._auditors: dict[str, Member] = {}
         self._all_heard_by = float("inf")  # nobody was heard last before this time
 
     def add(self, member: Member) -> None:
         self._all_heard_by = min(self._all_heard_by, member.heard)
+        self._no_longer_ready(member.name)
         self._by_name[member.name] = member
         self._by_peer[member.peer] = member
 
     def remove(self, member: Member) -> None:
+        self._no_longer_ready(member.name)
         self._by_name.pop(member.name, None)
         self._by_peer.pop(member.peer, None)
+
+    def get_ready(self, member: Member) -> None:
+        """It can be given orders from now on, until it is added anew or removed."""
+        member.ready = True
+        ready = self._auditors if member.auditor else self._trainers
+        ready[member.name] = member
 
     def at(self, peer: bytes) -> Member | None:
         return self._by_peer.get(peer)
@@ -49,10 +62,14 @@ class Membership:
 
     def ready_trainers(self) -> list[Member]:
         """Those who can be sent a model to train."""
-        return _sorted(member for member in self._by_name.values() if member.ready and not member.auditor)
+        return _sorted(self._trainers.values())
+
+    @property
+    def trainers_ready(self) -> int:
+        return len(self._trainers)
 
     def ready_auditors(self) -> list[Member]:
-        return _sorted(member for member in self._by_name.values() if member.ready and member.auditor)
+        return _sorted(self._auditors.values())
 
     def declared_beside(self, name: str) -> dict[int, str]:
         """Which shares others who are there have come with, and who."""
@@ -70,6 +87,10 @@ class Membership:
         """Take everybody as heard now: this process was itself suspended and could not have heard them."""
         for member in self._by_name.values():
             member.heard = now
+
+    def _no_longer_ready(self, name: str) -> None:
+        for ready in (self._trainers, self._auditors):
+            ready.pop(name, None)
 
 
 def _sorted(members: Iterable[Member]) -> list[Member]:

@@ -201,7 +201,7 @@ class Rounds:
     # Decisions
 
     def _enough_there(self) -> bool:
-        return len(self._membership.ready_trainers()) >= self._rules.min_updates
+        return self._membership.trainers_ready >= self._rules.min_updates
 
     def _lost(self, names: Iterable[str]) -> list[str]:
         there = {member.name for member in self._membership.ready_trainers()}
@@ -210,9 +210,9 @@ class Rounds:
     # Steps
 
     def _gather(self) -> None:
-        members = self._membership.ready_trainers()
-        if len(members) < self._rules.participants:
+        if self._membership.trainers_ready < self._rules.participants:
             return
+        members = self._membership.ready_trainers()
         self.roster = {member.name for member in members}
         declared = {member.name: member.declared.index for member in members if member.declared}
         self.shares = first_shares(self.roster, declared, self._rules.participants)
@@ -296,7 +296,7 @@ class Rounds:
         return [self._waiting(reason, self._rules.min_updates)]
 
     def _waiting(self, reason: WaitingReason, needed: int) -> RunWaiting:
-        return RunWaiting(self.current, reason, len(self._membership.ready_trainers()), needed)
+        return RunWaiting(self.current, reason, self._membership.trainers_ready, needed)
 
     def _order(self, attempt: Attempt, member: Member, now: float) -> Send:
         attempt.asked[member.name] = now

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Collection, Mapping
+from heapq import heapify, heapreplace
 
 from protocol.seeds import generator
 
@@ -22,9 +23,12 @@ def first_shares(names: Collection[str], declared: Mapping[str, int], count: int
     Declared shares are honoured; the other names, sorted, get the free indices in ascending order.
     """
     shares = {name: declared[name] for name in names if name in declared}
-    for name in sorted(names):
-        if name not in shares:
-            shares[name] = next_share(shares, count)
+    held = Counter(shares.values())
+    next_ones = [(held[index], index) for index in range(count)]
+    heapify(next_ones)
+    for name in sorted(set(names) - shares.keys()):
+        holders, shares[name] = next_ones[0]
+        heapreplace(next_ones, (holders + 1, shares[name]))
     return shares
 
 

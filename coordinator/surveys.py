@@ -94,7 +94,7 @@ class Surveys:
         if survey.said_waiting or not awaited <= away:
             return [], False
         survey.said_waiting = True
-        there = len(self._membership.ready_trainers())
+        there = self._membership.trainers_ready
         return [RunWaiting(survey.round, "evaluation", there, len(self._rounds.roster))], False
 
     def objection(self, member: Member, report: EvaluationReport, completed: int) -> Objection | None:

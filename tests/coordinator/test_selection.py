@@ -47,6 +47,15 @@ def test_declared_shares_are_honoured_and_the_others_fill_up() -> None:
     }
 
 
+@given(st.dictionaries(st.text("abc", min_size=1, max_size=3), st.none() | st.integers(0, 3)))
+def test_the_others_come_as_one_after_the_other_would(wishes: dict[str, int | None]) -> None:
+    declared = {name: index for name, index in wishes.items() if index is not None}
+    expected = dict(declared)
+    for name in sorted(wishes.keys() - declared.keys()):
+        expected[name] = next_share(expected, 4)
+    assert first_shares(wishes, declared, 4) == expected
+
+
 def test_one_more_participant_gets_the_lowest_share_held_by_fewest() -> None:
     assert next_share({"ann": 0, "bob": 1, "cid": 2}, 3) == 0
     assert next_share({"ann": 0, "bob": 1, "cid": 2, "dee": 0}, 3) == 1
