@@ -34,9 +34,10 @@ def write(sides: Sequence[Side], fit: Fit | None, folder: Path) -> Path:
         marker = MARKERS[sizes.index(size) % len(MARKERS)]
         of_size = [side for side in plain if side.case.parameters == size]
         _lines(left, of_size, _participants, fit, marker, f"{_short(size)} parameters")
-    _lines(right, [side for side in plain if side.case.participants == FEW], _parameters, fit, "o", None)
+    of_few = [side for side in plain if side.case.participants == FEW]
+    _lines(right, of_few, _parameters, fit, "o", f"{FEW} participants")
     _axis(left, {_participants(side) for side in plain}, "participants")
-    _axis(right, {_parameters(side) for side in plain if side.case.participants == FEW}, "parameters")
+    _axis(right, {_parameters(side) for side in of_few}, "parameters")
     left.set_ylabel("a round")
     left.set_title("Parameters as named")
     right.set_title(f"{FEW} participants")
@@ -53,7 +54,7 @@ def _lines(
     along: Callable[[Side], int],
     fit: Fit | None,
     marker: str,
-    label: str | None,
+    label: str,
 ) -> None:
     """One of each side that has two points at least, with the spread of their repetitions."""
     for index, (name, shown) in enumerate(SIDES.items()):
@@ -65,8 +66,7 @@ def _lines(
         took = [Spread.of([go.round_s for go in side.goes]) for side in ordered]
         low, high = [one.low for one in took], [one.high for one in took]
         ax.vlines(x, low, high, color=colour, linewidth=3, alpha=0.35)
-        named = None if label is None else f"{shown}, {label}"
-        ax.plot(x, [one.median for one in took], color=colour, marker=marker, label=named)
+        ax.plot(x, [one.median for one in took], color=colour, marker=marker, label=f"{shown}, {label}")
         if fit and name == "ours":
             at = [fit.at(side.case.participants, side.case.model_bytes) for side in ordered]
             ax.plot(x, at, color=MUTED, linewidth=1, linestyle=":", label="fitted")
