@@ -54,7 +54,8 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """An update to whose header there is no objection. ``waited``: seconds since it was asked for."""
+    """An update to whose header there is no objection. ``waited``: seconds since it was asked for.
+    ``messages``: that it took, two where it was offered before."""
 
     peer: bytes
     name: str
@@ -62,11 +63,7 @@ class Arrival:
     size: int
     waited: float
     attempt: Attempt
-
-    @property
-    def messages(self) -> int:
-        """That it took to give it: one that comes in its turn was offered before."""
-        return 2 if self.attempt.transfers.in_turn else 1
+    messages: int = 1
 
 
 def update_objection(number: int, name: str, *, current: int, attempt: Attempt | None) -> Objection | None:

@@ -18,14 +18,14 @@ from coordinator.effects import (
     DiscardUpdates,
     Effect,
     Finish,
-    NameModel,
     SaveSplit,
     Send,
     WriteCheckpoint,
 )
 from coordinator.federation import Federation
 from coordinator.gate import Gate
-from coordinator.journal import Journal, JournalEvent, RunFailedEvent, RunInterrupted
+from coordinator.journal import Journal, RunFailedEvent, RunInterrupted
+from coordinator.record import Record
 from coordinator.wakeup import Wakeup
 from coordinator.writing import CheckpointWriter, Written
 from protocol.codec import CodecError, encode, encode_header
@@ -81,14 +81,13 @@ class Daemon:
         self._split_path = split_path
         self._parent = parent
         self._writer = CheckpointWriter(store, wakeup.notify)
+        self._record = Record(journal, self._writer, model)
         self._poller = zmq.Poller()
         for raw in (socket.raw, *gate.sockets):
             self._poller.register(raw, zmq.POLLIN)
         self._poller.register(wakeup.fileno(), zmq.POLLIN)
         self._bytes_in = self._bytes_out = 0
         self._orders: deque[Send] = deque()  # to train, which are sent a few at a time
-        self._digest: str | None = None  # of the model, once it is known and was asked for
-        self._unsaid: deque[NameModel | JournalEvent] = deque()  # from one on that waits for the digest
         self._on_loan: tuple[Parameters, list[zmq.Frame]] | None = None  # what was sent last
         self._finished = False
 
@@ -111,7 +110,7 @@ class Daemon:
                 self._stop_in_the_middle(self._wakeup.interrupted or "")
             if not self._finished:
                 return Outcome.INTERRUPTED
-            self._say_all()
+            self._record.settle()
             self._see_off()
             return Outcome.COMPLETED
         except RunFailed as failure:
@@ -200,13 +199,10 @@ class Daemon:
                     self._counter.step(self._model, rate)
                 case SaveSplit(split):
                     write_whole(self._split_path, split.model_dump_json(indent=1).encode())
-                case WriteCheckpoint() as order:
-                    self._writer.submit(order, self._model)
                 case Finish():
                     self._finished = True
-                case event:
-                    self._unsaid.append(event)
-                    self._say()
+                case lasting:
+                    self._record.keep(lasting)
 
     def _send(self, send: Send) -> list[Effect]:
         now = time.monotonic()
@@ -243,22 +239,6 @@ class Daemon:
             return self._model
         return self._writer.model_of(number) or self._store.load(number).model
 
-    def _say(self) -> None:
-        """In the journal, in order: what names a model waits for its digest, and what follows for that."""
-        while self._unsaid:
-            event = self._unsaid[0]
-            if isinstance(event, NameModel):
-                if self._digest is None:
-                    return
-                event = event.event(self._digest)
-            self._unsaid.popleft()
-            self._journal.write(event)
-
-    def _say_all(self) -> None:
-        if self._unsaid and self._digest is None:
-            self._digest = self._model.digest()
-        self._say()
-
     def _collect(self) -> None:
         """What the counter has done, and what follows from it."""
         for done in self._counter.finished():
@@ -269,14 +249,14 @@ class Daemon:
                     self._perform(self._closed(done))
                     self._send_orders()
                 case Digested(digest):
-                    self._digest = digest
-                    self._say()
+                    self._record.digested(digest)
 
     def _counted(self, done: Counted) -> list[Effect]:
         return self._federation.counted(done.arrival, done.outcome, time.monotonic())
 
     def _closed(self, done: Stepped) -> list[Effect]:
-        self._model, self._digest = done.model, None
+        self._model = done.model
+        self._record.made(done.model)
         traffic = self._bytes_in, self._bytes_out
         self._bytes_in = self._bytes_out = 0
         return self._federation.round_closed(time.monotonic(), bytes_in=traffic[0], bytes_out=traffic[1])
@@ -292,22 +272,24 @@ class Daemon:
 
     def _stop_in_the_middle(self, reason: str) -> None:
         # No shutdown is sent: the participants go on looking for a coordinator, and --resume finds them.
+        self._record.settle()
         self._drain()
         if self._finished:
             return  # the checkpoint that was under way was the last one
         state = self._federation.state(time.monotonic())
-        self._writer.submit(WriteCheckpoint(state, needed=True), self._model)
+        self._record.keep(WriteCheckpoint(state, needed=True))
         self._drain()
-        self._say_all()
-        self._journal.write(RunInterrupted(state.round, reason))
+        self._record.keep(RunInterrupted(state.round, reason))
 
     def _drain(self) -> None:
         for written in self._writer.drain():
             self._acknowledge(written)
 
     def _fail(self, reason: str) -> None:
+        # Whatever it is that fails again, everybody has to be told of the first failure.
+        with contextlib.suppress(Exception):
+            self._record.settle()
         with contextlib.suppress(RunFailed):  # when it is the journal's disk that is full
-            self._say_all()
             self._journal.write(RunFailedEvent(self._federation.rounds.completed, reason))
         for effect in self._federation.shut_down(failed=True, reason=reason):
             if isinstance(effect, Send):

@@ -36,7 +36,7 @@ class Buckets(Generic[K]):
         """So many that were taken do not count after all."""
         if sender in self._left:
             left, since = self._left[sender]
-            self._left[sender] = (min(self._burst, left + count), since)
+            self._left[sender] = (left + count, since)
 
 
 def message_buckets(rules: Rules) -> Buckets[str | bytes]:

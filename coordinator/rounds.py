@@ -131,7 +131,8 @@ class Rounds:
         attempt = self.attempt
         assert attempt is not None
         attempt.counting.add(name)
-        return Arrival(peer, name, update, size, now - attempt.asked.get(name, now), attempt)
+        waited, messages = now - attempt.asked.get(name, now), 2 if attempt.transfers.offered(name) else 1
+        return Arrival(peer, name, update, size, waited, attempt, messages)
 
     def counted(self, arrival: Arrival, outcome: float | Objection, now: float) -> list[Effect]:
         """``outcome``: the norm of an update that is in the sum now, or why it is not."""

@@ -38,6 +38,10 @@ class Transfers:
         self._offered.pop(name, None)
         self._fetched.pop(name, None)
 
+    def offered(self, name: str) -> bool:
+        """Whether it is this one's turn because of an offer."""
+        return name in self._fetched
+
     def next(self, now: float) -> list[bytes]:
         """The connections of those who are to send now."""
         if not self._offered:

@@ -58,17 +58,19 @@ class JsonLines:
             raise RunFailed(
                 f"{path}: cannot open the log: {error.strerror}; name another folder, or make it yours"
             ) from error
-        if torn:
-            # Whoever wrote here was killed within a line; what follows must not be part of that one.
-            self._append(b"\n")
+        # Whoever wrote here was killed within a line, or the disk was full; what follows must not be part of
+        # that one.
+        self._torn = torn
 
     def write(self, event: EventDict) -> None:
-        self._append(to_json(event).encode() + b"\n")
+        line = to_json(event).encode() + b"\n"
+        self._append(b"\n" + line if self._torn else line)
 
     def _append(self, data: bytes) -> None:
         try:
             while data:
                 data = data[os.write(self._file, data) :]
+                self._torn = bool(data)
         except OSError as error:
             raise RunFailed(
                 f"{self.path}: cannot write the log: {error.strerror}; make room or mend the disk"

@@ -265,6 +265,6 @@ class TestTheCounter:
         if size > SMALL:
             for _ in range(2):
                 assert told.acquire(timeout=60)
-        with pytest.raises(RunFailed, match="not finite"):
+        with pytest.raises(RunFailed, match=r"^the aggregated model is not finite"):
             list(counter.finished())
         counter.close()

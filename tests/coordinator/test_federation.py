@@ -322,6 +322,25 @@ class TestPace:
         assert sent == 60 * 24
         assert bench.last(ParticipantLost).reason == "too_fast"
 
+    def test_nor_is_one_whose_values_are_bad(self) -> None:
+        bench = Bench(tiny.scenario(heartbeat_s=1.0, liveness_s=10.0))
+        bench.ready(*FOUR)
+        bench.bad = {"ann"}
+        sent = 0
+        while not bench.turned_away("ann"):
+            bench.update("ann")
+            sent += 1
+        assert sent == 60 * 24
+
+    def test_an_offer_counts_for_nothing_where_none_was_made(self) -> None:
+        bench = Bench(tiny.scenario(rounds=2000, heartbeat_s=1.0, liveness_s=10.0), update_size=2**26)
+        bench.ready(*FOUR)
+        others = 0
+        while not bench.turned_away("ann") and not bench.turned_away("ann"):  # something, and the update
+            play(bench)
+            others += 1
+        assert others == 60 * 24 - 1
+
     def test_measurements_of_every_round_in_an_instant(self) -> None:
         every = Evaluation(every=1)
         scenario = tiny.scenario(rounds=2000, heartbeat_s=1.0, liveness_s=10.0)

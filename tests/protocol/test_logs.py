@@ -1,3 +1,4 @@
+import errno
 import io
 import json
 import os
@@ -59,6 +60,30 @@ def test_a_line_torn_by_a_kill_does_not_swallow_the_next(tmp_path: Path) -> None
     assert json.loads(first) == {"event": "run_started"}
     assert torn == '{"event": "round_sta'
     assert json.loads(resumed)["event"] == "run_resumed"
+
+
+def test_a_line_that_a_full_disk_cut_off_does_not_swallow_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "journal.jsonl"
+    log = open_log(path, console=False)
+    room, write = [10], os.write
+
+    def full(descriptor: int, data: bytes) -> int:
+        if not room[0]:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        written = write(descriptor, data[: room[0]])
+        room[0] -= written
+        return written
+
+    monkeypatch.setattr(os, "write", full)
+    with pytest.raises(RunFailed, match="make room"):
+        log.info("round_started", round=3)
+    monkeypatch.undo()
+    log.info("round_started", round=3)
+    cut, whole = path.read_text().splitlines()
+    assert cut == '{"timestam'
+    assert json.loads(whole)["round"] == 3
 
 
 def test_models_become_objects_and_paths_text(tmp_path: Path) -> None:

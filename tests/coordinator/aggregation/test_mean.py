@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from coordinator.aggregation import GRID, LARGEST, MOST_UPDATES, BadValues, UpdateSum
+from coordinator.aggregation.base import CHUNK, DOT
 from protocol.errors import RunFailed
 from protocol.manifest import DType, Manifest, Parameters, ParameterSpec
 from tests.coordinator import tiny
@@ -117,12 +118,15 @@ def test_values_that_are_not_finite_are_refused_and_nothing_is_added(bad: float,
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, LARGEST * 2])
-def test_what_was_added_of_a_bad_update_before_its_fault_was_seen_is_taken_back(bad: float) -> None:
+@pytest.mark.parametrize("place", [0, DOT - 1, DOT, CHUNK - DOT - 1, CHUNK - 1, CHUNK, 2 * CHUNK + DOT, -1])
+def test_what_was_added_of_a_bad_update_before_its_fault_was_seen_is_taken_back(
+    bad: float, place: int
+) -> None:
     manifest = Manifest(parameters=(ParameterSpec(name="x", shape=(100_003,)),))
     values = np.random.default_rng(0).normal(size=100_003)
     good = Parameters.from_arrays(manifest, {"x": values})
     poisoned = Parameters.from_arrays(manifest, {"x": 7 * values})
-    poisoned.buffers[0][-1] = bad
+    poisoned.buffers[0][place] = bad
     total, clean = UpdateSum(manifest), UpdateSum(manifest)
     total.add(good)
     with pytest.raises(BadValues):
