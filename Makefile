@@ -29,8 +29,8 @@ format: $(STAMP)
 soak: $(STAMP)
 	$(BIN)/python -m benchmarks.soak --write docs/RELIABILITY.md
 
-# Three quarters of an hour, on a machine that does nothing else; a look takes five minutes. BlazeFL wants Python 3.12
-# and, with it, torch once more: where BLAZEFL names a Python for it, it is among those compared.
+# About an hour, on a machine that does nothing else; a look takes ten minutes. BlazeFL wants Python 3.12 and, with it,
+# torch once more: where BLAZEFL names a Python for it, it is among those compared.
 BLAZEFL ?=
 WANTED  := $(PEERS)/flwr/.installed $(if $(BLAZEFL),$(PEERS)/blazefl/.installed)
 
@@ -48,6 +48,7 @@ $(PEERS)/flwr/.installed: Makefile
 
 # It trains with this project's own code, and the torch that is pinned for it.
 $(PEERS)/blazefl/.installed: Makefile
+	$(if $(BLAZEFL),,$(error BlazeFL wants a Python of its own: BLAZEFL=python3.12))
 	rm -rf $(@D) && $(BLAZEFL) -m venv $(@D)
 	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check 'blazefl==2.0.*' torch==$(TORCH) .
 	@touch $@

@@ -3,7 +3,8 @@
 ``python -m benchmarks.rounds [--rounds N] [--participants N] [--repetitions N]``. All run in this call, one
 after the other, on the CPU, and must give the same model. With as many cores as participants the federation
 tends to be as many times faster; on one core it is slower by what the wire, the codec, aggregation and the
-journal cost. BlazeFL is beside them where it is installed (``make build/peers/blazefl/.installed``)."""
+journal cost. BlazeFL is beside them where it is installed (``make build/peers/blazefl/.installed
+BLAZEFL=python3.12``)."""
 
 import json
 import os
@@ -11,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -20,9 +22,10 @@ from pathlib import Path
 import click
 
 from benchmarks.local import WARM_UP, Took, overrides, scenario_of
-from benchmarks.peers.installed import BLAZEFL
+from benchmarks.peers.installed import BLAZEFL, installed
 from benchmarks.spread import Comparison, Spread
 from benchmarks.wire.measured import REPOSITORY
+from protocol.manifest import Parameters
 from tests.simulation import rounds as rounds_of
 from tests.system.failures.federation import when
 
@@ -31,10 +34,12 @@ POOLS = ("processes", "threads")
 
 @dataclass(frozen=True)
 class Found:
-    """``alone``: against one process. ``peers``: against each of BlazeFL's pools, where it is installed."""
+    """``alone``: against one process. ``peers``: against each of BlazeFL's pools, where it is installed;
+    ``failures``: why one is not there."""
 
     alone: Comparison
     peers: list[Comparison]
+    failures: list[str]
 
 
 @click.command()
@@ -47,38 +52,48 @@ def main(rounds: int, participants: int, repetitions: int) -> None:
     print(f"fedmeta {Spread.of(found.alone.ours_s)}")
     for one in (found.alone, *found.peers):
         print(f"{one.what} {Spread.of(one.reference_s)}: fedmeta is {one.times_faster} times faster")
+    for failure in found.failures:
+        click.echo(failure, err=True)
 
 
 def measure(rounds: int, participants: int, repetitions: int, say: Callable[[str], None]) -> Found:
-    """Seconds a round. Raises ``ClickException`` where the models differ, or a side fails."""
-    pools = POOLS if BLAZEFL.exists() else ()
-    found = Found(Comparison("one process"), [Comparison(f"BlazeFL, {pool}") for pool in pools])
+    """Seconds a round. Raises ``ClickException`` where the models differ; a peer that fails is left out."""
+    found = Found(Comparison("one process"), [], [])
+    peers = {pool: Comparison(f"BlazeFL, {pool}") for pool in (POOLS if installed(BLAZEFL) else ())}
     for repetition in range(repetitions):
         with tempfile.TemporaryDirectory() as folder:
             ours = processes(rounds, participants, Path(folder))
-            alone = one_process(rounds, participants, Path(folder))
-        others = [alone, *(blazefl(pool, rounds, participants) for pool in pools)]
-        for comparison, other in zip((found.alone, *found.peers), others, strict=True):
-            if other.digest != ours.digest:
-                raise click.ClickException(
-                    f"the models differ: {ours.digest}, and of {comparison.what} {other.digest}"
-                )
-            comparison.reference_s.append(other.round_s)
-            comparison.ours_s.append(ours.round_s)
+            _note(found.alone, one_process(rounds, participants, Path(folder)), ours)
+        for pool, comparison in list(peers.items()):
+            try:
+                _note(comparison, blazefl(pool, rounds, participants), ours)
+            except click.ClickException as failure:
+                del peers[pool]
+                found.failures.append(str(failure))
         took = ", ".join(
-            f"{1000 * one.reference_s[-1]:.1f} ms {one.what}" for one in (found.alone, *found.peers)
+            f"{1000 * one.reference_s[-1]:.1f} ms {one.what}" for one in (found.alone, *peers.values())
         )
         say(f"rounds, {repetition + 1} of {repetitions}: {1000 * ours.round_s:.1f} ms, {took}")
+    found.peers.extend(peers.values())
     return found
+
+
+def _note(comparison: Comparison, reference: Took, ours: Took) -> None:
+    if reference.digest != ours.digest:
+        raise click.ClickException(
+            f"the models differ: {ours.digest}, and of {comparison.what} {reference.digest}"
+        )
+    comparison.reference_s.append(reference.round_s)
+    comparison.ours_s.append(ours.round_s)
 
 
 def one_process(rounds: int, participants: int, folder: Path) -> Took:
     roles = {f"participant-{number}": "benign" for number in range(1, participants + 1)}
-    ends, digests = [], []
-    for _, digest in rounds_of(scenario_of(rounds, participants), roles, folder):
+    ends, models = [], deque[Parameters](maxlen=1)
+    for _, model in rounds_of(scenario_of(rounds, participants), roles, folder):
         ends.append(time.perf_counter())
-        digests.append(digest)
-    return Took([later - earlier for earlier, later in pairwise(ends)], digests[-1])
+        models.append(model)
+    return Took([later - earlier for earlier, later in pairwise(ends)], models[0].digest())
 
 
 def processes(rounds: int, participants: int, folder: Path) -> Took:

@@ -69,8 +69,10 @@ def _rounds(plan: Plan, found: Results, failures: list[str], say: Say) -> None:
     # Here, as below: torch takes seconds.
     from benchmarks import rounds
 
+    found.rounds, found.peers = None, []
     seen = rounds.measure(plan.rounds, 4, plan.repetitions, say)
     found.rounds, found.peers = seen.alone, seen.peers
+    failures += [failure.splitlines()[0] for failure in seen.failures]
 
 
 def _inner_loop(plan: Plan, found: Results, failures: list[str], say: Say) -> None:

@@ -9,6 +9,7 @@ from participant.device import prepare_device
 from participant.packing import Packer
 from participant.roles import open_role
 from protocol.encodings import ENCODINGS
+from protocol.manifest import Parameters
 from protocol.messages import Share, Train
 from protocol.models import initial_parameters
 from protocol.scenario import Scenario
@@ -18,11 +19,11 @@ RUN = "0" * 32
 
 def simulate(scenario: Scenario, roles: Mapping[str, str], folder: Path) -> dict[int, str]:
     """Round → model digest, for participants of these names and roles."""
-    return dict(rounds(scenario, roles, folder))
+    return {number: model.digest() for number, model in rounds(scenario, roles, folder)}
 
 
-def rounds(scenario: Scenario, roles: Mapping[str, str], folder: Path) -> Iterator[tuple[int, str]]:
-    """One after the other, as :func:`simulate`."""
+def rounds(scenario: Scenario, roles: Mapping[str, str], folder: Path) -> Iterator[tuple[int, Parameters]]:
+    """One after the other, each with its model."""
     rules = scenario.federation
     device = prepare_device("cpu", "simulation")
     workers = {
@@ -44,4 +45,4 @@ def rounds(scenario: Scenario, roles: Mapping[str, str], folder: Path) -> Iterat
             updates.add(encoding.decode(packers[name].pack(order, delta).frames()))
         previous.update(dict.fromkeys(selected, number))
         model = updates.step(model, rules.server_rate.at(number))
-        yield number, model.digest()
+        yield number, model

@@ -42,8 +42,8 @@ for rounding."""
 ROUNDS = """Pre-training rounds of 4 participants with the default network, from one round's end to the next.
 References are one process on one core, and BlazeFL, which has all participants on one machine
 (`benchmarks/peers/blazefl_rounds.py`): in as many processes as there are cores, made anew for each round, and
-models in shared memory; or in as many threads. All sides train by the same code, and must give the same
-model, bit for bit."""
+models in shared memory; or in as many threads, which it advises for a Python without a global lock. All sides
+train by the same code, and must give the same model, bit for bit."""
 NO_PEERS = "BlazeFL was not measured: it needs Python 3.12 or newer (`make bench BLAZEFL=python3.12`)."
 NOT_MEASURED = """## What was not measured
 

@@ -154,6 +154,7 @@ class InThreads(ThreadPoolClientTrainer[Up, Down]):
 def main(how: str, rounds: int, participants: int) -> None:
     scenario = scenario_of(rounds, participants)
     device = prepare_device("cpu", "BlazeFL")
+    mp.set_start_method("fork")  # also where that is not the default: a process finds the roles in its parent
     with tempfile.TemporaryDirectory() as folder:
         for number in range(1, participants + 1):
             name = f"participant-{number}"
@@ -162,6 +163,9 @@ def main(how: str, rounds: int, participants: int) -> None:
                 open_role("benign", scenario, name=name, device=device, data_dir=None, state_dir=state)
             )
         handler = Handler(scenario)
+        for cid in range(participants):
+            # As on the other sides, whoever trains has done so before: here the parent of each process.
+            train(cid, handler.downlink_package())
         trainer = InProcesses() if how == "processes" else InThreads()
         while not handler.if_stop():
             trainer.local_process(handler.downlink_package(), handler.sample_clients())

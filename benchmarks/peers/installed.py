@@ -9,6 +9,11 @@ FLOWER = REPOSITORY / "build/peers/flwr/bin/python"
 BLAZEFL = REPOSITORY / "build/peers/blazefl/bin/python"
 
 
+def installed(python: Path) -> bool:
+    """Whole: the last thing that ``make`` does there is to say so."""
+    return (python.parents[1] / ".installed").exists()
+
+
 def versions() -> str:
     """Of each, and of what it works with."""
     flower = _of("Flower", FLOWER, ("flwr", "grpcio", "protobuf", "ray", "numpy"))
@@ -16,12 +21,15 @@ def versions() -> str:
 
 
 def _of(peer: str, python: Path, packages: tuple[str, ...]) -> str:
-    if not python.exists():
+    if not installed(python):
         return f"{peer} is not installed here"
     code = (
-        "import platform; from importlib.metadata import version; "
-        f"print(*map(version, {packages}), platform.python_version())"
+        "import sys, platform; from importlib.metadata import version; "
+        f"print(*map(version, {packages}), platform.python_version()); "
+        "print(getattr(sys, '_is_gil_enabled', lambda: True)())"
     )
     done = subprocess.run([python, "-c", code], check=True, capture_output=True, text=True)
-    found = zip((*packages, "Python"), done.stdout.split(), strict=True)
-    return f"{peer}: {', '.join(f'{name} {version}' for name, version in found)}"
+    of_each, locked = done.stdout.splitlines()
+    found = zip((*packages, "Python"), of_each.split(), strict=True)
+    free = "" if locked == "True" else " without its global lock"
+    return f"{peer}: {', '.join(f'{name} {version}' for name, version in found)}{free}"

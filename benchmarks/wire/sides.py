@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from benchmarks.peers.installed import FLOWER
+from benchmarks.peers.installed import FLOWER, installed
 from benchmarks.wire import ours
 from benchmarks.wire.measured import ENCRYPTED, REPOSITORY, Case, Go
 
@@ -66,7 +66,7 @@ class Side:
 def available(case: Case) -> tuple[str, ...]:
     """The sides that can be measured: without Flower where its environment has not been made; its simulation
     has no connections to encrypt."""
-    without = [] if FLOWER.exists() else list(OF_FLOWER)
+    without = [] if installed(FLOWER) else list(OF_FLOWER)
     without += ["simulation"] if case.keys else []
     return tuple(name for name in SIDES if name not in without)
 

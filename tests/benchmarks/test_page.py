@@ -40,6 +40,14 @@ def test_every_side_of_a_case_is_a_row() -> None:
     ]
 
 
+def test_other_peoples_local_federation_is_beside_ours_where_it_was_measured() -> None:
+    found = measured()
+    assert "| BlazeFL, threads | 0.13 (0.12–0.14) | 0.065 (0.06–0.07) | 2.00 |" in page(found).splitlines()
+    assert "BlazeFL was not measured" not in page(found)
+    found.peers = []
+    assert "BlazeFL was not measured" in page(found)
+
+
 def test_an_encoding_is_shown_beside_the_exact_one() -> None:
     def row(encoding: str, size: int, main: float) -> Row:
         accuracy = Accuracy("right after it", 2, "linear", main, attack_train=1.0, backdoor=0.5)

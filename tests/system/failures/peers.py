@@ -125,17 +125,20 @@ class Crowd:
     def take_part(self) -> None:
         while there := [peer for peer in self._peers if not peer.over]:
             beats_at = time.monotonic() + BEAT_S
-            while (now := time.monotonic()) < beats_at:
+            while time.monotonic() < beats_at:
                 for peer in self._ready():
                     peer.readable()
+                now = time.monotonic()
                 while self._work and self._work[0][0] <= now:
                     _, _, peer, job = heapq.heappop(self._work)
                     peer.worked(job)
                     peer.readable()  # a socket that was written to no longer tells what it had to be read
+            now = time.monotonic()
             for peer in there:
                 if now >= peer.conversation.next_beat and not (self._quiet and peer.in_place):
                     peer.tick(now)
                     peer.readable()
+        self._poller.close()
         self.context.destroy(linger=1000)
 
     def _ready(self) -> list["Peer"]:
