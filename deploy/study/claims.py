@@ -5,22 +5,27 @@ direction. It is not supported when the whole interval misses the bound, and inc
 gives no interval, so it is always inconclusive.
 """
 
+from collections.abc import Mapping
+
+from deploy.study.federations import WAY
 from deploy.study.findings import Criterion, Status, Verdict
 from deploy.study.measurements import BEFORE, Measurements, Pick, When, main, train
-from deploy.study.statistics import Estimate, estimate, paired
+from deploy.study.statistics import Estimate, over_seeds, paired
 
 RISE = 0.3  # a backdoor took: attack-train backdoor accuracy this much above before the attack
 LARGE = 0.3  # a defence greatly reduces it
 LITTLE = 0.02  # of main-task accuracy: little
 AT_MOST_LOST = 0.05  # and no interval that reaches further down
+ALREADY = 2 / WAY  # backdoor accuracy before any attack: twice what chance gives
 
 NOTHING = "nothing measured"
 
 LINEAR_ONCE = Pick("E1", "linear")
 
 
-def at_least(found: Estimate | None, bound: float, floor: float, text: str) -> Criterion:
-    """The mean is at least ``bound``, and the interval lies above ``floor``."""
+def at_least(found: Estimate | None, bound: float, floor: float, text: str, before: str = "") -> Criterion:
+    """The mean is at least ``bound``, and the interval lies above ``floor``. ``before``: what is to be known
+    of it where the interval is wide, from :func:`before_any_attack`."""
     if found is None:
         return Criterion(text, "open", NOTHING)
     status: Status = "open"
@@ -28,10 +33,10 @@ def at_least(found: Estimate | None, bound: float, floor: float, text: str) -> C
         status = "supported"
     elif found.high < bound:
         status = "contradicted"
-    return Criterion(text, status, _found(found))
+    return Criterion(text, status, _found(found, before))
 
 
-def at_most(found: Estimate | None, bound: float, ceiling: float, text: str) -> Criterion:
+def at_most(found: Estimate | None, bound: float, ceiling: float, text: str, before: str = "") -> Criterion:
     """The mean is at most ``bound``, and the interval lies below ``ceiling``."""
     if found is None:
         return Criterion(text, "open", NOTHING)
@@ -40,20 +45,32 @@ def at_most(found: Estimate | None, bound: float, ceiling: float, text: str) -> 
         status = "supported"
     elif found.low > bound:
         status = "contradicted"
-    return Criterion(text, status, _found(found))
+    return Criterion(text, status, _found(found, before))
 
 
-def _found(found: Estimate) -> str:
-    return (
-        f"{found} over {found.seeds} seeds"
-        if found.seeds > 1
-        else f"{found.mean:.3f} in one seed, so no interval"
-    )
+def _found(found: Estimate, before: str) -> str:
+    if found.seeds == 1:
+        return f"{found.mean:.3f} in one seed, so no interval"
+    details = "; ".join(filter(None, (found.by_seed, before))) if found.is_wide else ""
+    return f"{found} over {found.seeds} seeds" + (f" ({details})" if details else "")
 
 
-def mean_of(values: dict[int, float]) -> Estimate | None:
-    """None where no seed has it."""
-    return estimate([*values.values()]) if values else None
+def before_any_attack(measured: Measurements, picks: Mapping[str, Pick]) -> str:
+    """The seeds whose users take the backdoor class for the target before any attack already, so that there
+    is less for an attack to add; "" where there are none. ``picks``: by what they are called."""
+    found = [
+        f"{name} seed {seed}: {value:.2f}".strip()
+        for name, pick in picks.items()
+        for seed, value in measured.by_seed(pick, BEFORE, train).items()
+        if value >= ALREADY
+    ]
+    return f"before the attack, {', '.join(found)}, where chance is {1 / WAY:.2f}" if found else ""
+
+
+def rises(measured: Measurements, pick: Pick, when: When, text: str) -> Criterion:
+    """Backdoor accuracy on attack-train images, above that before the attack."""
+    before = before_any_attack(measured, {"": pick})
+    return at_least(over_seeds(measured.rise(pick, when, train)), RISE, 0.0, text, before)
 
 
 def c1(measured: Measurements) -> Verdict:
@@ -65,8 +82,8 @@ def c1(measured: Measurements) -> Verdict:
         "Few-shot adaptation with benign examples does not remove a backdoor: even a one-shot attack is "
         "very successful.",
         (
-            at_least(
-                mean_of(measured.rise(LINEAR_ONCE, 0, train)), RISE, 0.0,
+            rises(
+                measured, LINEAR_ONCE, 0,
                 f"right after one attack and 50 adaptation steps, attack-train backdoor accuracy is at least "
                 f"{RISE:.2f} above before the attack, its interval above 0",
             ),
@@ -85,8 +102,8 @@ def c1_in_support(measured: Measurements) -> Verdict:
         "C1 (E3)",
         "The same where the user's support set holds the backdoor class under its right label.",
         (
-            at_least(
-                mean_of(measured.rise(held, 0, train)), RISE, 0.0,
+            rises(
+                measured, held, 0,
                 f"right after one attack and 50 adaptation steps, attack-train backdoor accuracy is at least "
                 f"{RISE:.2f} above before the attack, its interval above 0",
             ),
@@ -102,7 +119,7 @@ def c2(measured: Measurements, rounds: int) -> tuple[Verdict, Verdict]:
     )
 
     def criterion(arm: str) -> Criterion:
-        return at_least(mean_of(measured.rise(Pick(arm, "linear"), rounds, train)), RISE, 0.0, text)
+        return rises(measured, Pick(arm, "linear"), rounds, text)
 
     return (
         Verdict("C2", "The backdoor persists after additional benign training.", (criterion("E2-apart"),)),
@@ -142,11 +159,12 @@ def _reduction(measured: Measurements, defended: Pick, when: int, what: str) -> 
         "over seeds, the interval above 0"
     )
     one, other = measured.rise(UNDEFENDED, when, train), measured.rise(defended, when, train)
-    undefended = mean_of(one)
+    undefended = over_seeds(one)
     if undefended is not None and undefended.mean < RISE:
         found = f"undefended it rose by {undefended} only, under {RISE:.2f}: there is nothing to reduce"
         return Criterion(text, "open", found)
-    return at_least(paired(one, other), LARGE, 0.0, text)
+    before = before_any_attack(measured, {"undefended": UNDEFENDED, "defended": defended})
+    return at_least(paired(one, other), LARGE, 0.0, text, before)
 
 
 def c4(measured: Measurements, rounds: int) -> Verdict:

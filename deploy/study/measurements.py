@@ -13,7 +13,7 @@ from coordinator.reading.cli import roles_of
 from coordinator.reading.fold import read_history
 from coordinator.reading.history import Evaluation, RunHistory
 from deploy.study.plan import Arm, Plan
-from deploy.study.statistics import Estimate, estimate
+from deploy.study.statistics import Estimate, over_seeds
 from protocol.messages import Difference, Interval, SignedInterval
 from protocol.scenario import Scenario
 
@@ -121,15 +121,13 @@ class Measurements:
     def at(self, pick: Pick, when: When, metric: Metric) -> Estimate | None:
         """The mean over seeds; of one seed with its interval over episodes."""
         found = self._intervals(pick, when, metric)
-        if not found:
-            return None
-        over_seeds = estimate([fmean(one.mean for one in intervals) for intervals in found.values()])
-        if len(found) > 1:
-            return over_seeds
+        mean = over_seeds({seed: fmean(one.mean for one in each) for seed, each in found.items()})
+        if mean is None or len(found) > 1:
+            return mean
         (intervals,) = found.values()
         # Evaluators draw episodes of their own, so their errors add up as independent ones.
         within = math.sqrt(sum(one.ci95**2 for one in intervals)) / len(intervals)
-        return replace(over_seeds, episodes=within)
+        return replace(mean, episodes=within)
 
     def rise(self, pick: Pick, when: When, metric: Metric) -> BySeed:
         """The value minus that before the attack, seed by seed."""

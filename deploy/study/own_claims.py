@@ -4,11 +4,11 @@ and whether sharing less resists."""
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from deploy.study.claims import NOTHING, RISE, at_least, at_most, mean_of
+from deploy.study.claims import NOTHING, RISE, at_least, at_most, before_any_attack, rises
 from deploy.study.findings import Criterion, Status, Verdict
 from deploy.study.gain import SHARING, gain_of, kept_of
 from deploy.study.measurements import Measurements, Pick, train
-from deploy.study.statistics import Estimate, Ratio
+from deploy.study.statistics import Estimate, Ratio, over_seeds
 
 RESISTS = 0.10  # a defence holds: at most so much above before the attack
 HALF = 0.5  # of the gain of federating, kept
@@ -34,7 +34,7 @@ def f_adaptive(measured: Measurements, patient: str) -> tuple[Verdict, ...]:
         Verdict(
             "F1",
             "Our own: an attacker who knows the matching defence breaks it.",
-            (at_least(mean_of(measured.rise(bare, 0, train)), RISE, 0.0, rise),),
+            (rises(measured, bare, 0, rise),),
         ),
         Verdict(
             "F2",
@@ -45,8 +45,8 @@ def f_adaptive(measured: Measurements, patient: str) -> tuple[Verdict, ...]:
             "F3",
             "Our own: a patient attacker gets through the norm bound.",
             (
-                at_least(
-                    mean_of(measured.rise(Pick(patient, "matching"), 0, train)), RISE, 0.0,
+                rises(
+                    measured, Pick(patient, "matching"), 0,
                     f"after the last of its rounds, attack-train backdoor accuracy is at least {RISE:.2f} "
                     "above before the first, its interval above 0",
                 ),
@@ -60,13 +60,14 @@ def _stops(measured: Measurements, bare: Pick, bound: Pick) -> Criterion:
         f"right after one adaptive attack, attack-train backdoor accuracy is at most {RESISTS:.2f} above "
         f"before it, its interval under {RISE:.2f}, where without the bound it rose by {RISE:.2f} or more"
     )
-    unbounded = mean_of(measured.rise(bare, 0, train))
+    unbounded = over_seeds(measured.rise(bare, 0, train))
     if unbounded is None:
         return Criterion(text, "open", NOTHING)
     if unbounded.mean < RISE:
         found = f"without the bound it rose by {unbounded} only, under {RISE:.2f}: there is nothing to stop"
         return Criterion(text, "open", found)
-    return at_most(mean_of(measured.rise(bound, 0, train)), RESISTS, RISE, text)
+    before = before_any_attack(measured, {"": bound})
+    return at_most(over_seeds(measured.rise(bound, 0, train)), RESISTS, RISE, text, before)
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,7 @@ def sharing_candidates(measured: Measurements, arms: Iterable[str], rounds: int)
     found = []
     for arm in arms:
         pick = Pick(arm, "matching")
-        after, later = (mean_of(measured.rise(pick, when, train)) for when in (0, rounds))
+        after, later = (over_seeds(measured.rise(pick, when, train)) for when in (0, rounds))
         kept = kept_of(measured, pick, rounds, SHARING)
         if after is not None and later is not None and kept is not None:
             found.append(Candidate(arm, (after, later), kept))
@@ -120,6 +121,7 @@ def f_sharing(measured: Measurements, arms: tuple[str, ...], rounds: int) -> Ver
                     rise, RESISTS, RISE,
                     f"{name}, {moment}: attack-train backdoor accuracy is at most {RESISTS:.2f} above "
                     f"before the attack, its interval under {RISE:.2f}",
+                    before_any_attack(measured, {"": Pick(candidate.arm, "matching")}),
                 )
                 for rise, moment in zip(
                     candidate.rises, ("right after", f"after {rounds} benign rounds"), strict=True

@@ -28,6 +28,7 @@ from deploy.study.findings import STATUS_WORDS, Table, Verdict, counted
 from deploy.study.ledger import default_output
 from deploy.study.measurements import as_csv
 from deploy.study.sources import NOT_ON_RECORD, distinct
+from deploy.study.statistics import WIDE
 from deploy.study.study import ONE_SEED, Result, Study
 from protocol.files import write_whole
 
@@ -37,7 +38,9 @@ INTERVALS = (
     "seed has a class split, a backdoor class, a target class and a model of its own, so one seed gives no "
     "such interval: of one seed, (±) is the 95 % interval over its episodes, which says nothing of other "
     "seeds and decides no claim. Differences are paired: the same seed in both arms; of one seed they have "
-    "no interval."
+    f"no interval. Where an interval is ± {WIDE:.2f} or wider, claims and targets list what each seed found, "
+    "and in which seeds users took the backdoor class for the target before any attack, at twice chance or "
+    "more: an attack can add only what is left to 1 there."
 )
 
 

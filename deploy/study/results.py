@@ -7,7 +7,7 @@ from pathlib import Path
 
 from deploy.study.archive import SUFFIX, pack
 from deploy.study.experiments import EXPERIMENTS
-from deploy.study.findings import STATUS_WORDS, Table
+from deploy.study.findings import STATUS_WORDS, Table, Verdict
 from deploy.study.ledger import default_output
 from deploy.study.pages import (
     INTERVALS,
@@ -73,27 +73,61 @@ def _claims(results: Sequence[tuple[Study, list[Result]]]) -> Iterable[str]:
 
 
 def _disagreements(results: Sequence[tuple[Study, list[Result]]]) -> Iterable[str]:
-    """In plain words, where numbers disagree with the claims or with what was to be reached."""
-    yield from ("## Where the numbers disagree", "")
-    said = False
+    """In plain words, where numbers disagree with the claims or with what was to be reached, and where they
+    decide nothing."""
+    yield from ("## Where the numbers disagree or decide nothing", "")
     for study, found in results:
-        data = study.ledger.data.name
+        data = _where(study, found)
+        yield from _decided(data, [verdict for result in found for verdict in result.findings.verdicts])
         for result in found:
             for verdict in result.findings.verdicts:
                 for criterion in verdict.criteria:
                     if criterion.status == "contradicted":
-                        said = True
                         yield (
                             f"- On {data}, {verdict.name} is not supported: {criterion.text}, but found "
                             f"{criterion.found}."
                         )
-        missed = [target for target in targets(study, found) if target.met is False]
-        for target in missed:
-            said = True
-            yield f"- On {data}, missed: {target.text} should be {target.bound}, and is {target.found}."
-    if not said:
-        yield "No number contradicts a claim, and every target that was measured is met."
+        yield from _reached(data, targets(study, found))
     yield ""
+
+
+def _where(study: Study, found: Sequence[Result]) -> str:
+    """The data, and what keeps its numbers from being results."""
+    small = ["the small version"] if study.ledger.size == "quick" else []
+    single = [result.experiment for result in found if result.has_one_seed]
+    one = [f"one seed in {', '.join(single)}"] if single else []
+    return study.ledger.data.name + (f" ({'; '.join(small + one)})" if small or one else "")
+
+
+def _decided(data: str, verdicts: Sequence[Verdict]) -> Iterable[str]:
+    """How many claims the numbers decide, and which they do not."""
+    names = {
+        status: [verdict.name for verdict in verdicts if verdict.status == status] for status in STATUS_WORDS
+    }
+    if not verdicts:
+        return
+    which = f": {', '.join(names['open'])}, which these numbers neither support nor contradict"
+    yield (
+        f"- On {data}: of {len(verdicts)} claims, {len(names['supported'])} supported, "
+        f"{len(names['contradicted'])} not supported, {len(names['open'])} inconclusive"
+        f"{which if names['open'] else ''}."
+    )
+
+
+def _reached(data: str, found: Sequence[Target]) -> Iterable[str]:
+    measured = [target for target in found if target.met is not None]
+    met = [target for target in measured if target.met]
+    if measured:
+        unsure = len([target for target in met if not target.shown])
+        yield (
+            f"- On {data}: of {len(measured)} targets that were measured, {len(met)} met by the mean, "
+            f"{unsure} of these without an interval that shows it."
+        )
+    for target in measured:
+        if not target.met:
+            yield (
+                f"- On {data}, {target.words}: {target.text} should be {target.bound}, and is {target.found}."
+            )
 
 
 def _study(study: Study, found: Sequence[Result], folder: Path) -> Iterable[str]:
@@ -102,7 +136,7 @@ def _study(study: Study, found: Sequence[Result], folder: Path) -> Iterable[str]
     if study.ledger.size == "quick":
         yield from ("**The small version, for a look; not a result.**", "")
     yield from _archived(study, folder)
-    yield from _targets(targets(study, found))
+    yield from _targets(study, targets(study, found))
     for result in found:
         experiment = EXPERIMENTS[result.experiment]
         yield from (f"### {data}, {experiment.name}: {experiment.title}", "", experiment.question, "")
@@ -136,12 +170,24 @@ def _archived(study: Study, folder: Path) -> Iterable[str]:
     yield ""
 
 
-def _targets(found: Sequence[Target]) -> Iterable[str]:
-    yield from ("What was to be reached, set before it was measured:", "")
-    words = {True: "met", False: "missed", None: "not measured"}
+def _targets(study: Study, found: Sequence[Target]) -> Iterable[str]:
+    small = " (small version)" if study.ledger.size == "quick" else ""
+    yield (
+        "What was to be reached, set before it was measured. Targets are for the mean over seeds; beside it "
+        "stands whether the whole interval is on the same side of them:"
+    )
+    yield ""
     yield from _markdown(
         ["", "target", "found", ""],
-        [[target.text, target.bound, target.found, words[target.met]] for target in found],
+        [
+            [
+                target.text,
+                target.bound,
+                target.found,
+                target.words + (small if target.met is not None else ""),
+            ]
+            for target in found
+        ],
     )
     yield ""
 

@@ -6,10 +6,11 @@ independent here: intervals are over seeds. Intervals over the episodes of one s
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from statistics import fmean, median, stdev
 
 UNDER = 0.5  # a backdoor is alive from here on
+WIDE = 0.1  # an interval of so much to each side says little without the seeds that it is of
 
 # 97.5 % quantiles of Student's t by degrees of freedom; between two entries the wider one counts.
 _T = {
@@ -29,13 +30,15 @@ class Estimate:
     """A mean over ``seeds`` with the half-width of its 95 % interval; None where one seed gives none.
 
     ``episodes``: of one seed, the half-width over its episodes. It says nothing of other seeds, so it is
-    shown and decides nothing. ``values``: of each of several seeds, in their order."""
+    shown and decides nothing. ``values``: of each of several seeds, in their order; ``names``: those
+    seeds, where they are known."""
 
     mean: float
     half: float | None
     seeds: int
     episodes: float | None = None
     values: tuple[float, ...] = field(default=(), compare=False)
+    names: tuple[int, ...] = field(default=(), compare=False)
 
     @property
     def low(self) -> float:
@@ -50,6 +53,16 @@ class Estimate:
             return f"{self.mean:.3f} ± {self.half:.3f}"
         return f"{self.mean:.3f}" + ("" if self.episodes is None else f" (±{self.episodes:.3f})")
 
+    @property
+    def is_wide(self) -> bool:
+        return self.half is not None and self.half >= WIDE
+
+    @property
+    def by_seed(self) -> str:
+        """For people: what each seed found."""
+        pairs = zip(self.names, self.values, strict=False)
+        return ", ".join(f"seed {name}: {value:.3f}" for name, value in pairs)
+
 
 def estimate(values: Sequence[float]) -> Estimate:
     """Mean and t-interval of one value a seed. Raises :class:`ValueError` without any."""
@@ -61,11 +74,15 @@ def estimate(values: Sequence[float]) -> Estimate:
     return Estimate(fmean(values), half, len(values), values=tuple(values))
 
 
+def over_seeds(values: Mapping[int, float]) -> Estimate | None:
+    """The same of values by seed; None where no seed has one."""
+    return replace(estimate([*values.values()]), names=tuple(values)) if values else None
+
+
 def paired(one: Mapping[int, float], other: Mapping[int, float]) -> Estimate | None:
     """``one`` minus ``other``, seed by seed: what varies from seed to seed in both drops out. Seeds that
     only one of them has are left out; None where no seed has both."""
-    both = sorted(one.keys() & other.keys())
-    return estimate([one[seed] - other[seed] for seed in both]) if both else None
+    return over_seeds({seed: one[seed] - other[seed] for seed in sorted(one.keys() & other.keys())})
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from deploy.study.measurements import (
     validation,
 )
 from deploy.study.own_claims import HALF, RESISTS, WORTH, best_of, sharing_candidates
-from deploy.study.statistics import Estimate, estimate
+from deploy.study.statistics import Estimate, Ratio, over_seeds
 from deploy.study.study import Result, Study
 
 ABOVE_BEFORE = 0.05  # the best defended: at most so much above before the attack
@@ -24,12 +24,24 @@ LOSS = 0.01  # of main-task accuracy, at most
 
 @dataclass(frozen=True)
 class Target:
-    """``met`` None where it was not measured."""
+    """``met``: by the mean; None where it was not measured. ``shown``: the whole interval says the same; None
+    where there is no interval."""
 
     text: str
     bound: str
     found: str
     met: bool | None
+    shown: bool | None = None
+
+    @property
+    def words(self) -> str:
+        """Whether it was reached, and how sure that is."""
+        if self.met is None:
+            return "not measured"
+        by_mean = "met by the mean" if self.met else "missed by the mean"
+        if self.shown is None:
+            return f"{by_mean}; there is no interval"
+        return f"{by_mean}; the interval {'shows it' if self.shown else 'does not show it'}"
 
 
 def targets(study: Study, results: Sequence[Result]) -> list[Target]:
@@ -51,13 +63,24 @@ def targets(study: Study, results: Sequence[Result]) -> list[Target]:
 
 
 def _least(text: str, found: Estimate | None, bound: float) -> Target:
-    met = None if found is None else found.mean >= bound
-    return Target(text, f"at least {bound:.2f}", str(found or "–"), met)
+    if found is None:
+        return Target(text, f"at least {bound:.2f}", "–", None)
+    met = found.mean >= bound
+    shown = found.low >= bound if met else found.high < bound
+    return _target(text, f"at least {bound:.2f}", found, met, shown)
 
 
 def _most(text: str, found: Estimate | None, bound: float) -> Target:
-    met = None if found is None else found.mean <= bound
-    return Target(text, f"at most {bound:.2f}", str(found or "–"), met)
+    if found is None:
+        return Target(text, f"at most {bound:.2f}", "–", None)
+    met = found.mean <= bound
+    shown = found.high <= bound if met else found.low > bound
+    return _target(text, f"at most {bound:.2f}", found, met, shown)
+
+
+def _target(text: str, bound: str, found: Estimate, met: bool, shown: bool) -> Target:
+    seeds = f" ({found.by_seed})" if found.is_wide and found.by_seed else ""
+    return Target(text, bound, f"{found}{seeds}", met, None if found.half is None else shown)
 
 
 def _defended(measured: Measurements, attacker: str, end: int, bound: float) -> list[Target]:
@@ -133,10 +156,16 @@ def _sharing(measured: Measurements, end: int) -> list[Target]:
             f"at least {HALF:.2f}",
             str(best.kept),
             best.kept.value >= HALF,
+            _shown(best.kept),
         ),
     ]
 
 
+def _shown(kept: Ratio) -> bool | None:
+    if kept.low is None or kept.high is None:
+        return None
+    return kept.low >= HALF if kept.value >= HALF else kept.high < HALF
+
+
 def _rise(measured: Measurements, pick: Pick, when: When, metric: Metric) -> Estimate | None:
-    values = measured.rise(pick, when, metric)
-    return estimate([*values.values()]) if values else None
+    return over_seeds(measured.rise(pick, when, metric))

@@ -6,6 +6,7 @@ from deploy.study import own_claims
 from deploy.study.analyses.pieces import (
     BENIGN_ROUNDS,
     LIFESPANS,
+    SHARES,
     analysis_of,
     before_after,
     curve_of,
@@ -58,7 +59,7 @@ def _e6(measured: Measurements, size: Size) -> Findings:
             "Findings of our own: the paper's abstract does not speak of an attacker who knows the defence.",
             "The gain is that of the unattacked matching federation over each participant training alone, "
             f"{size.benign} rounds after the moment of the attack, as in the arms; a patient attacker's arm "
-            f"has trained for {size.patient - 1} rounds more by then.",
+            f"has trained for {size.patient - 1} rounds more by then. {SHARES}",
         ),
     )
 

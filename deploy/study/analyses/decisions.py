@@ -3,6 +3,7 @@
 from deploy.study import claims
 from deploy.study.analyses.pieces import (
     BENIGN_ROUNDS,
+    SHARES,
     SUPPORTS,
     analysis_of,
     before_after,
@@ -55,6 +56,7 @@ def _e4(measured: Measurements, size: Size) -> Findings:
         Panel(
             title,
             BENIGN_ROUNDS,
+            SHARES,
             series=tuple(
                 curve_of(
                     measured,
@@ -88,7 +90,7 @@ def _e4(measured: Measurements, size: Size) -> Findings:
         verdicts=(claims.c3(measured, size.benign), claims.c4(measured, size.benign)),
         notes=(
             "The gain is that of the unattacked matching federation over each participant training alone, "
-            f"{size.benign} rounds after the moment of the attack, as in the arms.",
+            f"{size.benign} rounds after the moment of the attack, as in the arms. {SHARES}",
             "Decisions of one federation classify the same episodes: the difference to the first of them is "
             "paired over these. That to the undefended is paired over seeds.",
         ),

@@ -18,6 +18,10 @@ LIFESPANS = (
     "after it (>: none was under it; 0: it was under .5 right after the attack); the medians over seeds of "
     "both ends."
 )
+SHARES = (
+    "A share of the gain is 1 where an arm does as well as full sharing and 0 where it does as well as "
+    "training alone; a negative one is below training alone."
+)
 ANALYSES: dict[str, Analysis] = {}
 SUPPORTS = ((False, "backdoor class not in the support set"), (True, "backdoor class in the support set"))
 BENIGN_ROUNDS = "benign rounds after the attack"

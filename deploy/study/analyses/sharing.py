@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from deploy.study import own_claims
-from deploy.study.analyses.pieces import analysis_of, before_after, headings, series_of
+from deploy.study.analyses.pieces import SHARES, analysis_of, before_after, headings, series_of
 from deploy.study.findings import Figure, Findings, Panel, Point, Series, Table, Trail
 from deploy.study.gain import SHARING, kept_of
 from deploy.study.measurements import BEFORE, METRICS, Measurements, Pick, When, main, train
@@ -56,7 +56,7 @@ def _e7(measured: Measurements, size: Size) -> Findings:
             "over them is one value a seed.",
             f"The gain is full sharing's over training alone, nobody attacking, {end} rounds after the "
             "moment of the attack. An arm's share is counted from what the same participants measured in "
-            "these controls: those who attack in it are left out of both.",
+            f"these controls: those who attack in it are left out of both. {SHARES}",
         ),
     )
 

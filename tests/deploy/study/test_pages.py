@@ -38,6 +38,7 @@ def test_an_experiment_has_a_page_that_opens_offline_and_every_number_as_csv(
     assert f"quick: {PRETRAININGS[name]}</" in page
     assert "Not a result." in page  # it is the small version
     assert "torch" in page
+    assert ("a negative one is below training alone" in page) is (name in ("E4", "E6", "E7"))
     there = {path.name for path in (tmp_path / name).iterdir()}
     assert {"measurements.csv", "report.html"} <= there
     for figure in result.findings.figures:
@@ -192,9 +193,15 @@ def test_results_are_one_page_of_all_studies_and_say_where_the_numbers_disagree(
     text = results_of([strokes, other], tmp_path / "docs")
     assert "| claim | strokes | omniglot |" in text
     assert re.search(r"\*\*C2\*\* The backdoor persists .* \| supported \| not supported \|", text)
-    assert "On omniglot, C2 is not supported: 50 benign rounds after one attack" in text
+    assert "On omniglot (the small version), C2 is not supported: 50 benign rounds after one attack" in text
+    assert (
+        "On omniglot (the small version): of 3 claims, 1 supported, 2 not supported, 0 inconclusive." in text
+    )
     assert "On strokes, C2" not in text
-    assert "On omniglot, missed: undefended, attack-train, +50 should be at least 0.70, and is 0.150" in text
+    assert (
+        "On omniglot (the small version), missed by the mean; the interval shows it: undefended, "
+        "attack-train, +50 should be at least 0.70, and is 0.150" in text
+    )
     assert str(tmp_path) not in text
     assert "--dataset omniglot --data-dir DATA_DIR --seeds 3 --quick" in text
     for figure in re.findall(r"\]\((figures/[^)]+)\)", text):
@@ -204,6 +211,50 @@ def test_results_are_one_page_of_all_studies_and_say_where_the_numbers_disagree(
         "measured/omniglot-quick.tar.xz",
     ]
     assert "figures/omniglot-E1-backdoor-by-adaptation-steps.svg" in text
+
+
+def unlike(asked: Asked) -> Values:
+    """As the paper says, but the users of seed 3 take one class for the other from the beginning."""
+    values = as_the_paper_says(asked)
+    alike = asked.run.scenario.federation.seed == 3 and asked.after < 0
+    return replace(values, train=0.85) if alike else values
+
+
+def test_what_is_inconclusive_is_counted_and_named_with_the_values_of_its_seeds(tmp_path: Path) -> None:
+    text = results_of([write_study(tmp_path / "study", ["E1", "E2"], unlike)], tmp_path / "docs")
+    assert (
+        "On strokes (the small version): of 3 claims, 0 supported, 0 not supported, 3 inconclusive: C1, C2, "
+        "C2 (holders), which these numbers neither support nor contradict." in text
+    )
+    assert (
+        "(seed 1: 0.750, seed 2: 0.750, seed 3: 0.060; before the attack, seed 3: 0.85, where chance is 0.20)"
+        in text
+    )
+    # Narrow ones do without.
+    assert "Found 0.900 ± 0.025 over 3 seeds: supported." in text
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ((0.9, 0.9, 0.91), "met by the mean; the interval shows it"),
+        ((0.8, 0.9, 1.0), "met by the mean; the interval does not show it"),
+        ((0.9,), "met by the mean; there is no interval"),
+        ((0.5, 0.9, 1.0), "missed by the mean; the interval does not show it"),
+        ((0.5, 0.5, 0.51), "missed by the mean; the interval shows it"),
+    ],
+)
+def test_a_target_is_judged_by_the_mean_and_says_whether_the_interval_does_too(
+    values: tuple[float, ...], words: str, tmp_path: Path
+) -> None:
+    def invent(asked: Asked) -> Values:
+        return replace(as_the_paper_says(asked), train=values[asked.run.scenario.federation.seed - 1])
+
+    study = write_study(tmp_path / "study", ["E1"], invent, range(1, len(values) + 1))
+    assert targets(study, [study.result("E1")])[0].words == words  # right after: at least .85
+    text = results_of([study], tmp_path / "docs")
+    assert re.search(rf"\| undefended, attack-train, right after \| .* \| {words} \(small version\) \|", text)
+    assert ("(the small version; one seed in E1)" in text) is (len(values) == 1)
 
 
 def test_targets_are_met_or_missed_or_not_measured(tmp_path: Path) -> None:
