@@ -89,10 +89,12 @@ def reproduce(
     )
     plan = make_plan(experiments, record.data, size, wanted.seeds)
     _check_classes(plan, wanted)
+    # Before the directory is made or held: who is refused has left nothing behind.
+    _check_directory(directory, plan, wanted)
+    _check_runs(plan, directory, data_dir, device)
     with directory.locked():
-        ledger = joined(directory.read(), wanted, directory.path)
-        directory.check_runs(plan)
-        _check_runs(plan, directory, data_dir, device)
+        # Again: another study may have begun here meanwhile.
+        ledger = _check_directory(directory, plan, wanted)
         directory.write(ledger)
         console = open_console()
         failures = run_plan(plan, ledger, Setting(directory, data_dir, device), console)
@@ -122,6 +124,15 @@ def _check_classes(plan: Plan, ledger: Ledger) -> None:
     most = max(run.scenario.federation.participants for run in plan.runs)
     if reason := shortage(ledger.data.data, most):
         raise UsageProblem(reason)
+
+
+def _check_directory(directory: StudyDirectory, plan: Plan, wanted: Ledger) -> Ledger:
+    """The ledger of what is there and what is wanted. Raises :class:`UsageProblem` where the one does not
+    belong to the other."""
+    directory.check_free()
+    ledger = joined(directory.read(), wanted, directory.path)
+    directory.check_runs(plan)
+    return ledger
 
 
 def _check_runs(plan: Plan, directory: StudyDirectory, data_dir: Path | None, device: str) -> None:

@@ -17,6 +17,7 @@ from protocol.files import locked, write_whole
 from protocol.scenario import load_scenario
 
 STUDIES = Path("studies")
+LOCK = "study.lock"
 
 
 def default_output(dataset: str, size: SizeName) -> Path:
@@ -65,7 +66,19 @@ class StudyDirectory:
     def locked(self) -> AbstractContextManager[None]:
         """Raises :class:`UsageProblem` when another study is running here, or it cannot be written to."""
         taken = "another `fedmeta reproduce` is at work here; await it, or choose another --output"
-        return locked(self.path, "study.lock", what="output directory", taken=taken)
+        return locked(self.path, LOCK, what="output directory", taken=taken)
+
+    def check_free(self) -> None:
+        """Raises :class:`UsageProblem` where something is that is no study."""
+        try:
+            there = {entry.name for entry in self.path.iterdir()}
+        except OSError:  # nothing is there, or reading the ledger will say what is wrong
+            return
+        # The last two: of a study that never began.
+        if there - {LOCK, f".{self.ledger.name}.tmp"} and self.ledger.name not in there:
+            raise UsageProblem(
+                f"{self.path}: is not empty and holds no study (no study.json in it); choose another --output"
+            )
 
     def read(self) -> Ledger | None:
         """None where there is no study yet. Raises :class:`UsageProblem` for something else in its place."""

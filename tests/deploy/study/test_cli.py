@@ -94,6 +94,29 @@ def test_a_directory_of_another_study_is_refused_with_the_way_out(
     assert line.endswith("choose another --output")
 
 
+def test_a_directory_that_holds_something_else_is_refused_and_stays_as_it_is(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.tex").touch()
+    code, errors, _ = reproduce(capsys, "E1", "--quick", "--output", "mine")
+    assert code == 2
+    assert errors == [
+        "fedmeta: mine: is not empty and holds no study (no study.json in it); choose another --output"
+    ]
+    assert [path.name for path in (tmp_path / "mine").iterdir()] == ["thesis.tex"]
+
+
+def test_a_device_that_is_not_there_is_refused_before_a_directory_is_made(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    code, errors, _ = reproduce(capsys, "E1", "--quick", "--output", "out", "--device", "cuda:99")
+    assert code == 2
+    assert len(errors) == 1
+    assert "cuda:99" in errors[0]
+    assert not Path("out").exists()
+
+
 def test_results_are_written_by_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_study(tmp_path / "here", ["E1"], as_the_paper_says, (1, 2))
     code, _, output = reproduce(capsys, "results", str(tmp_path / "here"), "--write", "docs/RESULTS.md")

@@ -84,6 +84,19 @@ def test_a_run_whose_scenario_is_broken_is_refused_with_the_way_out(tmp_path: Pa
     assert str(problem.value).endswith(f"; choose another --output, or delete {run_dir}")
 
 
+def test_a_directory_is_free_where_nothing_is_or_a_study(tmp_path: Path) -> None:
+    directory = StudyDirectory(tmp_path / "study")
+    directory.check_free()
+    with directory.locked():
+        directory.check_free()  # of a study that was killed before it began
+    directory.write(LEDGER)
+    (directory.path / "notes.txt").touch()
+    directory.check_free()
+    directory.ledger.unlink()
+    with pytest.raises(UsageProblem, match="is not empty and holds no study"):
+        directory.check_free()
+
+
 def test_two_studies_at_once_do_not_share_a_directory(tmp_path: Path) -> None:
     with (
         StudyDirectory(tmp_path).locked(),
