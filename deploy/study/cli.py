@@ -167,5 +167,12 @@ def _write_results(studies: Sequence[str], write: Path | None) -> None:
             "results needs studies and a file, as in: "
             "fedmeta reproduce results studies/strokes --write docs/RESULTS.md"
         )
-    write_results([Study.open(Path(study)) for study in studies], write)
+    opened = [Study.open(Path(study)) for study in studies]
+    names: dict[str, Path] = {}
+    for study in opened:
+        study.check()
+        path = study.directory.path
+        if names.setdefault(study.name, path) is not path:
+            raise UsageProblem(f"{names[study.name]}, {path}: both are {study.name}; name one of them")
+    write_results(opened, write)
     click.echo(write)

@@ -18,6 +18,7 @@ from protocol.scenario import load_scenario
 
 STUDIES = Path("studies")
 LOCK = "study.lock"
+CHOOSE_ANOTHER = "choose another --output"
 
 
 def default_output(dataset: str, size: SizeName) -> Path:
@@ -94,28 +95,27 @@ class StudyDirectory:
     def write(self, ledger: Ledger) -> None:
         write_whole(self.ledger, (ledger.model_dump_json(indent=2) + "\n").encode())
 
-    def check_runs(self, plan: Plan) -> None:
+    def check_runs(self, plan: Plan, way_out: str = CHOOSE_ANOTHER) -> None:
         """Raises :class:`UsageProblem` where a run of this name is here that had another scenario."""
         for run in plan.runs:
-            self._check_run(run)
+            self._check_run(run, way_out)
 
-    def _check_run(self, run: Run) -> None:
+    def _check_run(self, run: Run, way_out: str) -> None:
         path = self.run_dir(run.id) / "scenario.toml"
         if not path.is_file():
             return
         try:
             there = load_scenario(path)
         except UsageProblem as error:
-            raise UsageProblem(f"{error}; choose another --output, or delete {path.parent}") from error
+            raise UsageProblem(f"{error}; {way_out}, or delete {path.parent}") from error
         key = first_difference(there, run.scenario)
         if key is not None:
             raise UsageProblem(
-                f"{path.parent}: was run with another {key}; choose another --output, or delete that "
-                "directory"
+                f"{path.parent}: was run with another {key}; {way_out}, or delete that directory"
             )
 
 
-def joined(there: Ledger | None, wanted: Ledger, output: Path) -> Ledger:
+def joined(there: Ledger | None, wanted: Ledger, output: Path, way_out: str = CHOOSE_ANOTHER) -> Ledger:
     """The ledger of what is there and what is wanted now. Raises :class:`UsageProblem` where they do not
     belong together: another version, data set or size."""
     if there is None:
@@ -126,9 +126,7 @@ def joined(there: Ledger | None, wanted: Ledger, output: Path) -> Ledger:
         ("the size", there.size, wanted.size),
     ):
         if before != now:
-            raise UsageProblem(
-                f"{output}: holds a study of {before} ({what}), and this is {now}; choose another --output"
-            )
+            raise UsageProblem(f"{output}: holds a study of {before} ({what}), and this is {now}; {way_out}")
     return wanted.model_copy(
         update={
             "experiments": tuple(sorted({*there.experiments, *wanted.experiments})),

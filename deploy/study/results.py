@@ -8,7 +8,7 @@ from pathlib import Path
 from deploy.study.archive import SUFFIX, pack
 from deploy.study.experiments import EXPERIMENTS
 from deploy.study.findings import STATUS_WORDS, Table, Verdict
-from deploy.study.ledger import default_output
+from deploy.study.ledger import STUDIES
 from deploy.study.pages import (
     INTERVALS,
     are_missing,
@@ -46,8 +46,8 @@ def _claims(results: Sequence[tuple[Study, list[Result]]]) -> Iterable[str]:
     yield from ("## Claims", "")
     for study, found in results:
         if single := [result.experiment for result in found if result.has_one_seed]:
-            yield from (f"**{study.ledger.data.name} ({', '.join(single)}):** {ONE_SEED}", "")
-    header = ["claim", *(study.ledger.data.name for study, _ in results)]
+            yield from (f"**{study.name} ({', '.join(single)}):** {ONE_SEED}", "")
+    header = ["claim", *(study.name for study, _ in results)]
     rows: dict[tuple[str, str], dict[int, str]] = {}
     for i, (_, found) in enumerate(results):
         for result in found:
@@ -66,7 +66,7 @@ def _claims(results: Sequence[tuple[Study, list[Result]]]) -> Iterable[str]:
             for verdict in result.findings.verdicts:
                 for criterion in verdict.criteria:
                     yield (
-                        f"- {verdict.name}, {study.ledger.data.name}: {criterion.text}. Found "
+                        f"- {verdict.name}, {study.name}: {criterion.text}. Found "
                         f"{criterion.found}: {STATUS_WORDS[criterion.status]}."
                     )
     yield ""
@@ -96,7 +96,7 @@ def _where(study: Study, found: Sequence[Result]) -> str:
     small = ["the small version"] if study.ledger.size == "quick" else []
     single = [result.experiment for result in found if result.has_one_seed]
     one = [f"one seed in {', '.join(single)}"] if single else []
-    return study.ledger.data.name + (f" ({'; '.join(small + one)})" if small or one else "")
+    return study.name + (f" ({'; '.join(small + one)})" if small or one else "")
 
 
 def _decided(data: str, verdicts: Sequence[Verdict]) -> Iterable[str]:
@@ -131,16 +131,16 @@ def _reached(data: str, found: Sequence[Target]) -> Iterable[str]:
 
 
 def _study(study: Study, found: Sequence[Result], folder: Path) -> Iterable[str]:
-    data, figures = study.ledger.data.name, folder / "figures"
-    yield from (f"## {data}", "")
+    name, figures = study.name, folder / "figures"
+    yield from (f"## {name}", "")
     if study.ledger.size == "quick":
         yield from ("**The small version, for a look; not a result.**", "")
     yield from _archived(study, folder)
     yield from _targets(study, targets(study, found))
     for result in found:
         experiment = EXPERIMENTS[result.experiment]
-        yield from (f"### {data}, {experiment.name}: {experiment.title}", "", experiment.question, "")
-        yield from (f"- {name}: {value}" for name, value in facts(study, result))
+        yield from (f"### {name}, {experiment.name}: {experiment.title}", "", experiment.question, "")
+        yield from (f"- {fact}: {value}" for fact, value in facts(study, result))
         yield from ("", "```", *commands(study, result.experiment, elsewhere=True), "```", "")
         if result.missing:
             yield from (f"**{are_missing(result)}:** {why_missing(result)}", "")
@@ -150,22 +150,21 @@ def _study(study: Study, found: Sequence[Result], folder: Path) -> Iterable[str]
             continue
         write_experiment(study, result)
         for figure in result.findings.figures:
-            name = f"{data}-{experiment.name}-{figure.stem}.svg"
+            file = f"{name}-{experiment.name}-{figure.stem}.svg"
             figures.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(study.directory.path / experiment.name / f"{figure.stem}.svg", figures / name)
-            yield from (f"![{figure.alt}](figures/{name})", "", f"*{figure.label}*", "")
+            shutil.copyfile(study.directory.path / experiment.name / f"{figure.stem}.svg", figures / file)
+            yield from (f"![{figure.alt}](figures/{file})", "", f"*{figure.label}*", "")
         for table in result.findings.tables:
             yield from _table(table)
         yield from (*result.findings.notes, "")
 
 
 def _archived(study: Study, folder: Path) -> Iterable[str]:
-    usual = default_output(study.ledger.data.name, study.ledger.size)
-    archive = f"measured/{usual.name}{SUFFIX}"
-    pack(study, usual.name, folder / archive)
+    archive = f"measured/{study.name}{SUFFIX}"
+    pack(study, study.name, folder / archive)
     yield (
-        f"Every measurement is in [{archive}]({archive}): `mkdir -p {usual.parent} && tar -xf {archive} -C "
-        f"{usual.parent}` makes a study of it that the commands below go on with."
+        f"Every measurement is in [{archive}]({archive}): `mkdir -p {STUDIES} && tar -xf {archive} -C "
+        f"{STUDIES}` makes a study of it that the commands below go on with."
     )
     yield ""
 

@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 
 from deploy.study.analyses import analyse
 from deploy.study.federation import is_complete
 from deploy.study.findings import Findings
-from deploy.study.ledger import Ledger, StudyDirectory
+from deploy.study.ledger import Ledger, StudyDirectory, default_output, joined
 from deploy.study.measurements import Measurements, read_measurements
 from deploy.study.plan import Plan, make_plan
 from deploy.study.sizes import SIZES, Size
@@ -53,6 +54,18 @@ class Study:
                 f"--output {path}"
             )
         return cls(directory, ledger)
+
+    @property
+    def name(self) -> str:
+        """Of the data, and of the small version its own: what one page of several studies tells them by."""
+        return default_output(self.ledger.data.name, self.ledger.size).name
+
+    def check(self) -> None:
+        """Raises :class:`UsageProblem` where it is of another version, or a run of it had another scenario
+        than the study says."""
+        path, way_out = self.directory.path, "leave this study out"
+        joined(self.ledger, self.ledger.model_copy(update={"version": version("fedmeta")}), path, way_out)
+        self.directory.check_runs(self.plan(self.ledger.experiments), way_out)
 
     @property
     def size(self) -> Size:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +56,11 @@ def write_study(
     for run in plan.runs:
         write_run(directory.run_dir(run.id), run, first_of(plan, run), invent)
     ledger = Ledger(
-        version="0.1.0", data=RECORD, size="quick", experiments=tuple(experiments), seeds=tuple(seeds)
+        version=version("fedmeta"),
+        data=RECORD,
+        size="quick",
+        experiments=tuple(experiments),
+        seeds=tuple(seeds),
     )
     directory.write(ledger)
     return Study(directory, ledger)

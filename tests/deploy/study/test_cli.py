@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -123,6 +124,43 @@ def test_results_are_written_by_the_command(tmp_path: Path, capsys: pytest.Captu
     assert code == 0
     assert output == "docs/RESULTS.md\n"
     assert Path("docs/RESULTS.md").read_text().startswith("# Results\n")
+
+
+def test_results_of_what_is_no_more_the_study_that_it_says_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_study(tmp_path / "here", ["E1"], as_the_paper_says, (1,))
+    results = "results", "here", "--write", "docs/RESULTS.md"
+    ledger, scenario = Path("here/study.json"), Path("here/runs/E1-s1/scenario.toml")
+
+    def refusal(path: Path, before: str, after: str) -> str:
+        text = path.read_text()
+        assert before in text
+        path.write_text(text.replace(before, after))
+        code, (line,), _ = reproduce(capsys, *results)
+        path.write_text(text)
+        assert code == 2
+        return line
+
+    assert refusal(scenario, "steps = 1000", "steps = 7").endswith(
+        "here/runs/E1-s1: was run with another attack.steps (7, not 1000); leave this study out, or delete "
+        "that directory"
+    )
+    there = f'"version": "{version("fedmeta")}"'
+    line = refusal(ledger, there, '"version": "0.0.9"')
+    assert "here: holds a study of 0.0.9 (fedmeta's version), and this is " in line
+    assert line.endswith("; leave this study out")
+    assert not Path("docs").exists()
+    assert reproduce(capsys, *results)[0] == 0
+
+
+def test_two_studies_of_one_name_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("one", "other"):
+        write_study(tmp_path / name, ["E1"], as_the_paper_says, (1,))
+    code, errors, _ = reproduce(capsys, "results", "one", "other", "--write", "docs/RESULTS.md")
+    assert code == 2
+    assert errors == ["fedmeta: one, other: both are strokes-quick; name one of them"]
+    assert not Path("docs").exists()
 
 
 def test_help_does_not_wait_for_torch_or_matplotlib() -> None:

@@ -171,7 +171,7 @@ def test_pages_of_one_seed_begin_with_that_there_are_no_verdicts(tmp_path: Path)
             assert ("One seed: no verdicts." in before) is there
     text = results_of([one, more], tmp_path / "docs")
     assert text.count("One seed: no verdicts.") == 1
-    assert text.index("**strokes (E1):** One seed: no verdicts.") < text.index("| claim |")
+    assert text.index("**strokes-quick (E1):** One seed: no verdicts.") < text.index("| claim |")
 
 
 def weak(asked: Asked) -> Values:
@@ -191,15 +191,19 @@ def test_results_are_one_page_of_all_studies_and_say_where_the_numbers_disagree(
     record = other.ledger.data.model_copy(update={"name": "omniglot"})
     other = replace(other, ledger=other.ledger.model_copy(update={"data": record}))
     text = results_of([strokes, other], tmp_path / "docs")
-    assert "| claim | strokes | omniglot |" in text
+    assert "| claim | strokes-quick | omniglot-quick |" in text
     assert re.search(r"\*\*C2\*\* The backdoor persists .* \| supported \| not supported \|", text)
-    assert "On omniglot (the small version), C2 is not supported: 50 benign rounds after one attack" in text
     assert (
-        "On omniglot (the small version): of 3 claims, 1 supported, 2 not supported, 0 inconclusive." in text
+        "On omniglot-quick (the small version), C2 is not supported: 50 benign rounds after one attack"
+        in text
     )
-    assert "On strokes, C2" not in text
     assert (
-        "On omniglot (the small version), missed by the mean; the interval shows it: undefended, "
+        "On omniglot-quick (the small version): of 3 claims, 1 supported, 2 not supported, 0 inconclusive."
+        in text
+    )
+    assert "On strokes-quick, C2" not in text
+    assert (
+        "On omniglot-quick (the small version), missed by the mean; the interval shows it: undefended, "
         "attack-train, +50 should be at least 0.70, and is 0.150" in text
     )
     assert str(tmp_path) not in text
@@ -210,7 +214,7 @@ def test_results_are_one_page_of_all_studies_and_say_where_the_numbers_disagree(
         "measured/strokes-quick.tar.xz",
         "measured/omniglot-quick.tar.xz",
     ]
-    assert "figures/omniglot-E1-backdoor-by-adaptation-steps.svg" in text
+    assert "figures/omniglot-quick-E1-backdoor-by-adaptation-steps.svg" in text
 
 
 def unlike(asked: Asked) -> Values:
@@ -223,8 +227,8 @@ def unlike(asked: Asked) -> Values:
 def test_what_is_inconclusive_is_counted_and_named_with_the_values_of_its_seeds(tmp_path: Path) -> None:
     text = results_of([write_study(tmp_path / "study", ["E1", "E2"], unlike)], tmp_path / "docs")
     assert (
-        "On strokes (the small version): of 3 claims, 0 supported, 0 not supported, 3 inconclusive: C1, C2, "
-        "C2 (holders), which these numbers neither support nor contradict." in text
+        "On strokes-quick (the small version): of 3 claims, 0 supported, 0 not supported, 3 inconclusive: C1, "
+        "C2, C2 (holders), which these numbers neither support nor contradict." in text
     )
     assert (
         "(seed 1: 0.750, seed 2: 0.750, seed 3: 0.060; before the attack, seed 3: 0.85, where chance is 0.20)"
