@@ -4,7 +4,8 @@ import importlib.metadata
 import platform
 import shlex
 import sys
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -27,6 +28,7 @@ from deploy.study.experiments import EXPERIMENTS
 from deploy.study.findings import STATUS_WORDS, Table, Verdict, counted
 from deploy.study.ledger import default_output
 from deploy.study.measurements import as_csv
+from deploy.study.plan import Plan, Run
 from deploy.study.sources import NOT_ON_RECORD, distinct
 from deploy.study.statistics import WIDE
 from deploy.study.study import ONE_SEED, Result, Study
@@ -108,10 +110,15 @@ def write_overview(study: Study, results: Sequence[Result]) -> Path:
 
 def facts(study: Study, result: Result) -> list[tuple[str, str]]:
     """What an experiment was run on."""
-    runs = {arm.run for arm in study.plan([result.experiment]).arms}
+    plan = study.plan([result.experiment])
+    runs, starts = {arm.run for arm in plan.arms}, plan.starts
     return [
         *_common_facts(study, [result]),
-        ("runs", f"{len(runs - result.missing.keys())} of {len(runs)} federations complete"),
+        (
+            "runs",
+            f"{len(runs - result.missing.keys())} of {len(runs)} federations complete, from "
+            f"{len(starts - result.missing.keys())} of {len(starts)} pre-trainings",
+        ),
         ("episodes", f"{result.measured.episodes} a measurement"),
         ("code", ", ".join(distinct(result.codes.values())) or NOT_ON_RECORD),
     ]
@@ -132,16 +139,17 @@ def _common_facts(study: Study, results: Sequence[Result]) -> list[tuple[str, st
 def _pretrainings(study: Study, results: Sequence[Result]) -> str:
     """How long those are that these experiments start from."""
     plan = study.plan([result.experiment for result in results])
-    starts = {run.start for run in plan.runs}
     rounds: dict[str, int] = {}
     for run in plan.runs:
-        if run.id in starts:
-            scenario = run.scenario
+        if run.id in plan.starts:
             many = " of many participants" if run.id.startswith("pretrain-depth-") else ""
-            kind = "linear head" if scenario.learning.algorithm == "reptile" else "matching loss"
-            rounds[f"({kind}{many})"] = scenario.federation.rounds
+            rounds[f"({_kind(run)}{many})"] = run.scenario.federation.rounds
     each = [f"{number} rounds of pre-training {kind}" for kind, number in rounds.items()]
     return ", ".join(each) or "no pre-training"
+
+
+def _kind(run: Run) -> str:
+    return "linear head" if run.scenario.learning.algorithm == "reptile" else "matching loss"
 
 
 def versions() -> str:
@@ -168,17 +176,34 @@ def footer(study: Study) -> str:
     return f"fedmeta {study.ledger.version}, {made:%Y-%m-%d %H:%M} UTC. All federations ran as processes."
 
 
-def code_changed(result: Result) -> str | None:
-    """None where one code made all of an experiment's runs."""
+def code_changed(study: Study, result: Result) -> str | None:
+    """None where one code made all of an experiment's runs; else which runs each code made."""
     codes = distinct(result.codes.values())
     if len(codes) < 2:
         return None
-    counts = ", ".join(f"{code} ({sum(code in each for each in result.codes.values())})" for code in codes)
+    plan = study.plan([result.experiment])
+    made = {run: result.codes[run.id] for run in plan.runs if run.id in result.codes}
+    counts = "; ".join(f"{code} {_made_by(code, made, plan)}" for code in codes)
+    of_kind = {
+        kind: {code for run, each in made.items() if _kind(run) == kind for code in each}
+        for kind in sorted({_kind(run) for run in made})
+    }
+    apart = len({frozenset(each) for each in of_kind.values()}) > 1
+    compared = f" {' and '.join(of_kind).capitalize()} are not of the same code." if apart else ""
     return (
         f"{result.experiment}: not all runs were made by the same code, so differences between them may be "
-        f"the code's. Digests of the code, and how many runs each made: {counts}. For runs of one code "
-        "choose another --output."
+        f"the code's. By digests of the code: {counts}.{compared} For runs of one code choose another "
+        "--output."
     )
+
+
+def _made_by(code: str, made: Mapping[Run, Sequence[str]], plan: Plan) -> str:
+    counts = Counter(
+        f"{'pre-training' if run.id in plan.starts else 'federation'} ({_kind(run)})"
+        for run, codes in made.items()
+        if code in codes
+    )
+    return "made " + ", ".join(f"{what} × {number}" for what, number in counts.items())
 
 
 def _notices(study: Study, results: Sequence[Result]) -> Iterable[Notice]:
@@ -189,7 +214,7 @@ def _notices(study: Study, results: Sequence[Result]) -> Iterable[Notice]:
         where = "" if len(single) == len(results) else f"{', '.join(single)}: "
         yield Notice(where + ONE_SEED, "warning")
     for result in results:
-        if (changed := code_changed(result)) is not None:
+        if (changed := code_changed(study, result)) is not None:
             yield Notice(changed, "warning")
         yield from _missing(result)
 

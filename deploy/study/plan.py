@@ -40,6 +40,11 @@ class Plan:
     runs: tuple[Run, ...]
     arms: tuple[Arm, ...]
 
+    @property
+    def starts(self) -> frozenset[str]:
+        """The ids of the pre-trainings: what other runs start from."""
+        return frozenset(run.start for run in self.runs if run.start)
+
     def run(self, run_id: str) -> Run:
         return next(run for run in self.runs if run.id == run_id)
 

@@ -144,7 +144,7 @@ def _study(study: Study, found: Sequence[Result], folder: Path) -> Iterable[str]
         yield from ("", "```", *commands(study, result.experiment, elsewhere=True), "```", "")
         if result.missing:
             yield from (f"**{are_missing(result)}:** {why_missing(result)}", "")
-        if (changed := code_changed(result)) is not None:
+        if (changed := code_changed(study, result)) is not None:
             yield from (f"**Not one code.** {changed}", "")
         if not result.measured.rows:
             continue

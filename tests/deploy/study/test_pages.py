@@ -136,13 +136,20 @@ def test_the_code_that_made_the_runs_is_on_the_page(tmp_path: Path) -> None:
     assert "Not one code" not in text
 
 
+ONE, OTHER = "1" * 12, "2" * 12
+STARTS, RUNS = "pre-training (linear head) ×", "federation (linear head) ×"
+
+
 @pytest.mark.parametrize(
     ("made", "counts"),
     [
-        ({"E2_apart_s2": "2" * 64}, "111111111111 (8), 222222222222 (1)"),
-        ({"pretrain_linear_s1": "2" * 64}, "222222222222 (1), 111111111111 (8)"),
-        ({"E2_apart_s2": f"{'1' * 64} {'2' * 64}"}, "111111111111 (9), 222222222222 (1)"),
-        ({"E2_holders_s3": ""}, "111111111111 (8), not on record (1)"),
+        ({"E2_apart_s2": "2" * 64}, f"{ONE} made {STARTS} 3, {RUNS} 5; {OTHER} made {RUNS} 1. For"),
+        ({"pretrain_linear_s1": "2" * 64}, f"{OTHER} made {STARTS} 1; {ONE} made {RUNS} 6, {STARTS} 2. For"),
+        (
+            {"E2_apart_s2": f"{'1' * 64} {'2' * 64}"},
+            f"{ONE} made {STARTS} 3, {RUNS} 6; {OTHER} made {RUNS} 1. For",
+        ),
+        ({"E2_holders_s3": ""}, f"{ONE} made {STARTS} 3, {RUNS} 5; not on record made {RUNS} 1. For"),
     ],
     ids=["another", "of a pre-training", "gone on with by another", "from before there was a record"],
 )
@@ -150,10 +157,20 @@ def test_runs_of_more_than_one_code_are_said_to_be(made: dict[str, str], counts:
     study = write_study(tmp_path / "study", ["E2"], as_the_paper_says)
     codes(study, **made)
     result = study.result("E2")
-    says = f"E2: not all runs were made by the same code, .* how many runs each made: {re.escape(counts)}"
+    says = f"E2: not all runs were made by the same code, .* By digests of the code: {re.escape(counts)}"
     assert re.search(says, write_experiment(study, result).read_text())
     assert re.search(says, write_overview(study, [result]).read_text())
     assert re.search(r"\*\*Not one code\.\*\* " + says, results_of([study], tmp_path / "docs"))
+
+
+def test_where_federations_that_are_compared_are_of_different_code_it_is_said(tmp_path: Path) -> None:
+    study = write_study(tmp_path / "study", ["E4"], as_the_paper_says, (1,))
+    linear = {"pretrain_linear_s1": "2" * 64, "linear_plain_s1": "2" * 64}
+    codes(study, **linear)
+    text = results_of([study], tmp_path / "docs")
+    assert f"{OTHER} made {STARTS} 1, {RUNS} 1; {ONE} made pre-training (matching loss) × 3, " in text
+    assert "Linear head and matching loss are not of the same code." in text
+    assert "- runs: 7 of 7 federations complete, from 4 of 4 pre-trainings" in text
 
 
 def test_pages_of_one_seed_begin_with_that_there_are_no_verdicts(tmp_path: Path) -> None:
@@ -227,8 +244,8 @@ def unlike(asked: Asked) -> Values:
 def test_what_is_inconclusive_is_counted_and_named_with_the_values_of_its_seeds(tmp_path: Path) -> None:
     text = results_of([write_study(tmp_path / "study", ["E1", "E2"], unlike)], tmp_path / "docs")
     assert (
-        "On strokes-quick (the small version): of 3 claims, 0 supported, 0 not supported, 3 inconclusive: C1, "
-        "C2, C2 (holders), which these numbers neither support nor contradict." in text
+        "On strokes-quick (the small version): of 3 claims, 0 supported, 0 not supported, 3 inconclusive: "
+        "C1, C2, C2 (holders), which these numbers neither support nor contradict." in text
     )
     assert (
         "(seed 1: 0.750, seed 2: 0.750, seed 3: 0.060; before the attack, seed 3: 0.85, where chance is 0.20)"
