@@ -75,8 +75,9 @@ def rises(measured: Measurements, pick: Pick, when: When, text: str) -> Criterio
 
 def c1(measured: Measurements) -> Verdict:
     """From E1."""
-    most = max(measured.steps_of(LINEAR_ONCE), default=0)
+    most = max(measured.steps_of(LINEAR_ONCE), default=None)
     last = Pick("E1", "linear", steps=most)
+    steps = "the most" if most is None else most
     return Verdict(
         "C1",
         "Few-shot adaptation with benign examples does not remove a backdoor: even a one-shot attack is "
@@ -89,7 +90,7 @@ def c1(measured: Measurements) -> Verdict:
             ),
             at_least(
                 measured.at(last, 0, train), 0.5, 0.2,
-                f"after {most} adaptation steps it still is at least .5, its interval above chance (.2)",
+                f"after {steps} adaptation steps it still is at least .5, its interval above chance (.2)",
             ),
         ),
     )  # fmt: skip

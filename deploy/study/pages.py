@@ -23,6 +23,7 @@ from coordinator.reading.report.page import (
 )
 from coordinator.reading.report.page import Verdict as VerdictBlock
 from coordinator.reading.report.style import inline_svg, save_figure
+from deploy.study.claims import NOTHING
 from deploy.study.drawing import draw
 from deploy.study.experiments import EXPERIMENTS
 from deploy.study.findings import STATUS_WORDS, Table, Verdict, counted
@@ -119,7 +120,7 @@ def facts(study: Study, result: Result) -> list[tuple[str, str]]:
             f"{len(runs - result.missing.keys())} of {len(runs)} federations complete, from "
             f"{len(starts - result.missing.keys())} of {len(starts)} pre-trainings",
         ),
-        ("episodes", f"{result.measured.episodes} a measurement"),
+        ("episodes", f"{result.measured.episodes} a measurement" if result.measured.rows else NOTHING),
         ("code", ", ".join(distinct(result.codes.values())) or NOT_ON_RECORD),
     ]
 

@@ -93,6 +93,21 @@ def test_a_failed_pre_training_is_the_reason_of_what_depends_on_it(tmp_path: Pat
     assert ">no memory</td>" in row
 
 
+def test_where_nothing_was_measured_yet_criteria_and_facts_say_so(tmp_path: Path) -> None:
+    study = write_study(tmp_path / "study", ["E1"], as_the_paper_says)
+    for journal in (tmp_path / "study" / "runs").glob("*/journal.jsonl"):
+        journal.unlink()
+    text = results_of([study], tmp_path / "docs")
+    assert "- episodes: nothing measured\n" in text
+    assert (
+        "after the most adaptation steps it still is at least .5, its interval above chance (.2). Found"
+        in text
+    )
+    for strange in ("no a measurement", "after 0 adaptation"):
+        assert strange not in text
+        assert strange not in write_experiment(study, study.result("E1")).read_text()
+
+
 def test_of_many_missing_runs_with_one_reason_the_first_are_named(tmp_path: Path) -> None:
     result = write_study(tmp_path, ["E2"], as_the_paper_says).result("E2")
     four = {f"E2-apart-s{seed}": "not run" for seed in range(1, 5)}
