@@ -1,5 +1,6 @@
 """``docs/RESULTS.md``: what finished studies found, as one page of Markdown; never written by hand."""
 
+import shlex
 import shutil
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
@@ -162,11 +163,23 @@ def _study(study: Study, found: Sequence[Result], folder: Path) -> Iterable[str]
 def _archived(study: Study, folder: Path) -> Iterable[str]:
     archive = f"measured/{study.name}{SUFFIX}"
     pack(study, study.name, folder / archive)
+    where, path = _from_root(folder / archive)
     yield (
-        f"Every measurement is in [{archive}]({archive}): `mkdir -p {STUDIES} && tar -xf {archive} -C "
-        f"{STUDIES}` makes a study of it that the commands below go on with."
+        f"Every measurement is in [{archive}]({archive}): from {where}, `mkdir -p {STUDIES} && tar -xf "
+        f"{shlex.quote(path.as_posix())} -C {STUDIES}` makes a study of it that the commands below, "
+        "from there, go on with."
     )
     yield ""
+
+
+def _from_root(path: Path) -> tuple[str, Path]:
+    """A folder from which commands are given, in words, and the path from there: the repository's root, or
+    where there is none, the page's own folder."""
+    whole = path.resolve()
+    for folder in whole.parents:
+        if (folder / ".git").exists():
+            return "the repository's root", whole.relative_to(folder)
+    return "this page's folder", Path(*path.parts[-2:])
 
 
 def _targets(study: Study, found: Sequence[Target]) -> Iterable[str]:

@@ -293,6 +293,19 @@ def test_a_target_is_judged_by_the_mean_and_says_whether_the_interval_does_too(
     assert ("(the small version; one seed in E1)" in text) is (len(values) == 1)
 
 
+def test_the_way_to_unpack_the_measurements_is_given_from_a_folder_that_is_named(tmp_path: Path) -> None:
+    study = write_study(tmp_path / "study", ["E1"], as_the_paper_says, (1,))
+    unpack = "`mkdir -p studies && tar -xf {}measured/strokes-quick.tar.xz -C studies`"
+    text = results_of([study], tmp_path / "docs")
+    assert f": from this page's folder, {unpack.format('')} makes a study" in text
+    (tmp_path / ".git").mkdir()
+    text = results_of([study], tmp_path / "docs")
+    assert f": from the repository's root, {unpack.format('docs/')} makes a study" in text
+    assert (
+        "[measured/strokes-quick.tar.xz](measured/strokes-quick.tar.xz)" in text
+    )  # a page's links are its own
+
+
 def test_targets_are_met_or_missed_or_not_measured(tmp_path: Path) -> None:
     study = write_study(tmp_path, ["E1", "E4", "E6"], as_the_paper_says)
     found = {
