@@ -4,7 +4,7 @@ from pathlib import Path
 
 from participant.interrupts import held_back
 from protocol.scenario import Scenario
-from protocol.split import share_of
+from protocol.split import TooFewClasses, classes_needed
 
 
 def check_scenario(scenario: Scenario, data_dir: Path | None, device: str) -> None:
@@ -18,7 +18,7 @@ def check_scenario(scenario: Scenario, data_dir: Path | None, device: str) -> No
         from participant.decisions import DECISIONS
         from participant.device import choose_device
         from participant.learning.algorithms import ALGORITHMS
-        from participant.learning.episodes import require_classes, require_images
+        from participant.learning.episodes import require_images
         from participant.roles.auditor import Auditor
         from participant.roles.setting import Setting
         from protocol.encodings import ENCODINGS
@@ -32,9 +32,15 @@ def check_scenario(scenario: Scenario, data_dir: Path | None, device: str) -> No
     choose_device(device, "")
     # On the CPU: this process outlives the check, and would keep the device's memory.
     here = torch.device("cpu")
-    setting = Setting.read(scenario, name="check", device=here, data_dir=data_dir, state_dir=Path())
-    train, participants = setting.split.train, scenario.federation.participants
-    require_classes(len(share_of(train, participants - 1, participants)), scenario.task.way)
+    participants, way = scenario.federation.participants, scenario.task.way
+    _, needed = classes_needed(scenario.task.split, participants, way)
+    try:
+        setting = Setting.read(scenario, name="check", device=here, data_dir=data_dir, state_dir=Path())
+    except TooFewClasses as error:
+        raise TooFewClasses(f"{error}; {needed}") from error
+    train = setting.split.train
+    if len(train) < participants * way:
+        raise TooFewClasses(f"the data set leaves {len(train)} classes to train on; {needed}")
     for name in train:
         require_images(len(setting.dataset.of(name)), scenario.learning.train_shots, name)
     Auditor(setting)

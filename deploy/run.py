@@ -22,6 +22,7 @@ from deploy.plan import LocalRun, cast_roles, default_attackers, keys_of
 from deploy.roles import write_roles
 from deploy.supervise import Supervisor
 from protocol.errors import UsageProblem
+from protocol.files import make_usable
 from protocol.key_files import provide
 from protocol.scenario import Scenario, load_scenario
 from protocol.scenario_files import find_scenario, scenario_names
@@ -114,6 +115,7 @@ def run(
     origin = open_origin(origin_given) if origin_given else None
     check_scenario(parsed, data_dir, device)
     taken = check_origin(origin, parsed, roles) if origin else []
+    make_usable(target, what="run directory")
     if resume is None:
         prepare(target, roles)
         take_along(taken, target / "participants")

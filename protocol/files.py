@@ -3,6 +3,7 @@
 import contextlib
 import fcntl
 import os
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,19 +16,33 @@ def locked(directory: Path, lock_file: str, *, what: str, taken: str) -> Iterato
 
     Raises :class:`UsageProblem` when it cannot be made, or that it is ``taken``.
     """
-    try:
+    with _usage_problem(directory, what):
         directory.mkdir(parents=True, exist_ok=True)
         lock = try_lock(directory / lock_file, 0o644)
-    except OSError as error:
-        raise UsageProblem(
-            f"{directory}: cannot use this {what}: {error.strerror}; choose another, or make it yours"
-        ) from error
     if lock is None:
         raise UsageProblem(f"{directory}: {taken}")
     try:
         yield
     finally:
         os.close(lock)
+
+
+def make_usable(directory: Path, *, what: str) -> None:
+    """Make the directory, which is ``what`` for people. Raises :class:`UsageProblem` where it cannot be made,
+    or no file in it."""
+    with _usage_problem(directory, what):
+        directory.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=directory).close()
+
+
+@contextlib.contextmanager
+def _usage_problem(directory: Path, what: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise UsageProblem(
+            f"{directory}: cannot use this {what}: {error.strerror}; choose another, or make it yours"
+        ) from error
 
 
 def try_lock(path: Path, mode: int) -> int | None:
@@ -65,7 +80,8 @@ def make_whole(path: Path, write: Callable[[Path], None]) -> None:
         _replace(path, write)
     except OSError as error:
         raise RunFailed(
-            f"{path}: cannot write: {error.strerror}; make room or mend the disk, then go on with --resume"
+            f"{path}: cannot write: {error.strerror}; make room or mend the disk, then go on with --resume "
+            "(a study: with the same command)"
         ) from error
 
 

@@ -13,6 +13,10 @@ from protocol.seeds import generator
 ClassNames = Annotated[tuple[str, ...], FailFast()]
 
 
+class TooFewClasses(UsageProblem):
+    """The data set has fewer than the split takes."""
+
+
 class ClassSplit(BaseModel):
     """Class names by purpose, disjoint.
 
@@ -36,7 +40,7 @@ def split_classes(
     """Draw the split from the sorted class names. With the data set's own ``groups`` (``train``,
     ``validation``, ``test``), each purpose draws from its group; backdoor and target are of the test group.
 
-    Raises :class:`UsageProblem` when there are too few classes.
+    Raises :class:`TooFewClasses`.
     """
     ordered = sorted(set(names))
     order = generator(seed, "split").permutation(len(ordered))
@@ -50,7 +54,7 @@ def split_classes(
     def take(purpose: str, pool: str, count: int) -> tuple[str, ...]:
         free = [name for name in pools[pool] if name not in taken]
         if len(free) < count:
-            raise UsageProblem(
+            raise TooFewClasses(
                 f"the data set has {len(ordered)} classes, too few for task.split "
                 f"({purpose} wants {count}, {len(free)} are left)"
             )
@@ -63,6 +67,16 @@ def split_classes(
     validation = take("validation", "validation", sizes.validation)
     train = tuple(name for name in pools["train"] if name not in taken)
     return ClassSplit(train=train, validation=validation, test=test, backdoor=backdoor, target=target)
+
+
+def classes_needed(sizes: SplitSizes, participants: int, way: int) -> tuple[int, str]:
+    """How many a federation needs at least, and for what."""
+    train, test = participants * way, sizes.test + sizes.backdoor + sizes.target
+    needed = train + test + sizes.validation
+    return needed, (
+        f"{needed} are needed: {train} for {participants} participants in {way}-way, {test} for test and "
+        f"attack, {sizes.validation} for validation"
+    )
 
 
 def share_of(train: Sequence[str], index: int, count: int) -> tuple[str, ...]:

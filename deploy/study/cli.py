@@ -19,6 +19,7 @@ from deploy.study.sizes import SIZES
 from deploy.study.study import ONE_SEED, Result, Study
 from deploy.study.study_data import look_at
 from protocol.errors import RunFailed, UsageProblem
+from protocol.files import make_usable
 
 RESULTS = "results"
 _EXPERIMENTS = "\n".join(f"  {e.name}  {e.title}" for e in EXPERIMENTS.values())
@@ -174,5 +175,8 @@ def _write_results(studies: Sequence[str], write: Path | None) -> None:
         path = study.directory.path
         if names.setdefault(study.name, path) is not path:
             raise UsageProblem(f"{names[study.name]}, {path}: both are {study.name}; name one of them")
+        make_usable(path, what="study")  # its own pages are written as well
+    for folder in (write.parent, write.parent / "measured"):
+        make_usable(folder, what="folder to write to")
     write_results(opened, write)
     click.echo(write)

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from deploy.study.sizes import Size
 from protocol.scenario import Scenario, SplitSizes
+from protocol.split import classes_needed
 
 Settings = Mapping[str, Any]
 NONE: Settings = MappingProxyType({})
@@ -216,12 +217,9 @@ def shortage(data: Data, participants: int) -> str | None:
     for group, needed in need.items() if data.groups else ():
         if have.get(group, 0) < needed:
             return f"{data.name} has {have.get(group, 0)} {group} classes, and {needed} are needed"
-    if data.groups is None and data.classes < sum(need.values()):
-        return (
-            f"{data.name} has {data.classes} classes, and {sum(need.values())} are needed: {need['train']} "
-            f"for {participants} participants in {WAY}-way, {need['test']} for test and attack, "
-            f"{need['validation']} for validation"
-        )
+    needed, words = classes_needed(sizes, participants, WAY)
+    if data.groups is None and data.classes < needed:
+        return f"{data.name} has {data.classes} classes, and {words}"
     return None
 
 

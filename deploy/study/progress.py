@@ -59,15 +59,21 @@ class StudyProgress:
             self.note(f"{done / self._total:.0%} {text}" if self._total else text)
 
     def over(self, run_id: str, predicted_here: float, took: float, outcome: str) -> None:
+        self.skip(run_id)
+        left = ""
         if outcome == "complete":
             self._estimator.finished(predicted_here, took)
+            seconds = self._estimator.left(max(0.0, self._total - self._behind))
+            left = f", about {duration(seconds)} left"
+        # What ended this run may end the others too, so a failure predicts nothing.
+        self.note(
+            f"{run_id}: {outcome}, {duration(took)} ({self._over} of {counted(len(self._costs))}{left})"
+        )
+
+    def skip(self, run_id: str) -> None:
+        """It will not be run, or is over."""
         self._behind += self._costs[run_id].total
         self._over += 1
-        left = duration(self._estimator.left(max(0.0, self._total - self._behind)))
-        self.note(
-            f"{run_id}: {outcome}, {duration(took)} "
-            f"({self._over} of {counted(len(self._costs))}, about {left} left)"
-        )
 
     def note(self, line: str) -> None:
         # A study does not end because nobody reads along any more.

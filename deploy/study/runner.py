@@ -59,6 +59,8 @@ def run_plan(plan: Plan, ledger: Ledger, setting: Setting, console: Console) -> 
                 if run.id in again:
                     shutil.rmtree(directory.run_dir(run.id))
                 reason = _run(run, plan, setting, progress, bell, processes, code)
+            else:
+                progress.skip(run.id)
             failures.pop(run.id, None)
             if reason is not None:
                 failures[run.id] = reason

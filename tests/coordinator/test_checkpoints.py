@@ -136,7 +136,9 @@ def test_a_full_disk_is_one_line_with_the_remedy_and_leaves_nothing_half_written
         "rename": "pathlib.Path.replace",
     }
     monkeypatch.setattr(where[failing], full)
-    with pytest.raises(RunFailed, match=r"No space left on device; make room .* --resume") as caught:
+    with pytest.raises(
+        RunFailed, match=r"No space left on device; make room .* --resume \(a study: with the same command\)"
+    ) as caught:
         checkpoints.write(state(4), tiny.values(4))
     assert "\n" not in str(caught.value)
     assert sorted(checkpoints.directory.iterdir()) == before

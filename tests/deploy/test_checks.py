@@ -21,7 +21,14 @@ def test_a_scenario_that_can_be_run_is_let_through(tmp_path: Path) -> None:
     ("overrides", "says"),
     [
         # 30 classes, 12 of them set aside, in 9 shares.
-        (["federation.participants=9"], "an episode of 3 classes cannot be drawn from 2"),
+        (
+            ["federation.participants=9"],
+            "the data set leaves 18 classes to train on; 39 are needed: 27 for 9 participants in 3-way, ",
+        ),
+        (
+            ["task.split.test=40"],
+            r"too few for task.split \(test wants 40, .* left\); [0-9]+ are needed: .* for test and attack, ",
+        ),
         (["learning.train_shots=21"], "has 20 images here, but an episode needs 21"),
         (["task.shots=[15]"], "has 10 images here, but an episode needs 15"),
         (["decision.names=['guess']"], "no decision is named 'guess'"),

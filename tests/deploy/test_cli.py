@@ -92,6 +92,20 @@ def test_a_wrong_command_line_is_one_line_and_exit_code_2(arguments: list[str], 
     assert says in answer.stderr
 
 
+def test_a_run_directory_that_cannot_be_made_is_refused_with_the_way_out(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setattr("deploy.run.check_scenario", lambda *_: None)
+    (tmp_path / "file").touch()
+    with pytest.raises(SystemExit) as exit_:
+        cli.main(["run", "one_shot_attack", "--run-dir", str(tmp_path / "file" / "run")])
+    assert exit_.value.code == 2
+    assert capsys.readouterr().err == (
+        f"fedmeta: {tmp_path}/file/run: cannot use this run directory: Not a directory; choose another, or "
+        "make it yours\n"
+    )
+
+
 def raising(error: BaseException) -> click.Command:
     def fail() -> None:
         raise error

@@ -163,6 +163,18 @@ def test_two_studies_of_one_name_are_refused(tmp_path: Path, capsys: pytest.Capt
     assert not Path("docs").exists()
 
 
+def test_results_that_cannot_be_written_are_a_line_with_the_way_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_study(tmp_path / "here", ["E1"], as_the_paper_says, (1,))
+    Path("file").touch()
+    code, errors, _ = reproduce(capsys, "results", "here", "--write", "file/RESULTS.md")
+    assert code == 2
+    assert errors == [
+        "fedmeta: file: cannot use this folder to write to: File exists; choose another, or make it yours"
+    ]
+
+
 def test_help_does_not_wait_for_torch_or_matplotlib() -> None:
     code = (
         "import sys\nfrom deploy.cli import main\n"

@@ -38,9 +38,10 @@ class Stage:
         self.started.append((run.id, start_from))
         if trouble := self.troubles.get(run.id):
             raise trouble
-        write_run(run_dir, run, first_of(PLAN, run), as_the_paper_says)
+        write_run(run_dir, run, first_of(self.plan, run), as_the_paper_says)
 
     def run(self, plan: Plan = PLAN, ledger: Ledger = LEDGER) -> dict[str, str]:
+        self.plan = plan
         console = Console(file=self.output, width=200)
         return run_plan(plan, ledger, Setting(self.directory, None, "cpu"), console)
 
@@ -93,6 +94,17 @@ def test_what_starts_from_a_failed_run_is_not_tried(stage: Stage) -> None:
     assert [run_id for run_id, _ in stage.started] == ["pretrain-linear-s1"]
     assert failures["pretrain-linear-s1"] == "no memory"
     assert failures["E2-apart-s1"] == "the run that it starts from, pretrain-linear-s1, failed"
+    # What fails says nothing of how long the rest takes, which may be nothing at all.
+    assert stage.output.getvalue().splitlines()[-1] == (
+        "pretrain-linear-s1: failed: no memory, 0 s (1 of 3 runs)"
+    )
+
+
+def test_what_is_not_tried_is_not_counted_as_left(stage: Stage) -> None:
+    plan = plan_of(["E2"], (1, 2))
+    stage.troubles["pretrain-linear-s1"] = RunFailed("no memory")
+    stage.run(plan)
+    assert ": complete, 0 s (6 of 6 runs, about 0 s left)" in stage.output.getvalue().splitlines()[-1]
 
 
 def test_what_lost_its_model_is_repeated_when_something_starts_from_it(stage: Stage) -> None:
