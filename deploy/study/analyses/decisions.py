@@ -56,7 +56,6 @@ def _e4(measured: Measurements, size: Size) -> Findings:
         Panel(
             title,
             BENIGN_ROUNDS,
-            SHARES,
             series=tuple(
                 curve_of(
                     measured,
