@@ -21,7 +21,10 @@ from deploy.study.statistics import Estimate, Ratio
 
 def draw(figure: Figure) -> Canvas:
     """Panels side by side; their lines named once, above."""
-    crowded = max(len(panel.series) + len(panel.trails) for panel in figure.panels)
+    crowded = max(
+        len({series.label for series in panel.series} | {trail.label for trail in panel.trails})
+        for panel in figure.panels
+    )
     canvas, axes = make_figure(
         1,
         len(figure.panels),
@@ -31,13 +34,13 @@ def draw(figure: Figure) -> Canvas:
         extra_height=0.16 * crowded / 2,
     )
     for ax, panel in zip(axes[0], figure.panels, strict=True):
-        _draw_panel(ax, panel, first=ax is axes[0][0])
+        _draw_panel(ax, panel, first=ax is axes[0][0], last=ax is axes[0][-1])
     legend_above(canvas, axes[0], columns=3 if crowded > 4 else 2)
     return canvas
 
 
-def _draw_panel(ax: Axes, panel: Panel, *, first: bool) -> None:
-    fraction_axis(ax, panel.y_label if first else "", WAY if panel.chance else None)
+def _draw_panel(ax: Axes, panel: Panel, *, first: bool, last: bool) -> None:
+    fraction_axis(ax, panel.y_label if first else "", WAY if panel.chance else None, named=last)
     ax.set_title(panel.title)
     ax.set_xlabel(panel.x_label)
     for series in panel.series:
@@ -56,32 +59,38 @@ def _draw_series(ax: Axes, series: Series) -> None:
     if series.dashed:
         style = SeriesStyle(style.colour, style.marker, ":")
     means = [y.mean for y in series.y]
-    _draw_seeds(ax, series.x, series.y, style, joined=series.joined)
+    hollow = series.dashed and not series.joined
+    _draw_seeds(ax, series.x, series.y, style, joined=series.joined, hollow=hollow)
     if not series.joined:
         ax.errorbar(
-            series.x, means, [_half(y) for y in series.y], fmt=style.marker,
-            color=style.colour, elinewidth=0.8, label=series.label, alpha=0.45 if series.dashed else 1.0,
+            series.x, means, [_half(y) for y in series.y], fmt=style.marker, color=style.colour,
+            markerfacecolor="none" if hollow else style.colour, elinewidth=0.8, label=series.label,
         )  # fmt: skip
         return
     line_with_band(ax, series.x, means, [_half(y) for y in series.y], style, series.label)
 
 
 def _draw_seeds(
-    ax: Axes, x: Sequence[float], y: Sequence[Estimate], style: SeriesStyle, *, joined: bool
+    ax: Axes, x: Sequence[float], y: Sequence[Estimate], style: SeriesStyle, *, joined: bool, hollow: bool
 ) -> None:
     """What intervals of three seeds would hide: the seeds themselves. Lines where each has every value."""
     counts = {len(value.values) for value in y}
-    if joined and len(counts) == 1:
+    if joined and len(counts) == 1 and len(x) > 1:
         for seed in range(counts.pop()):
             line = [value.values[seed] for value in y]
             ax.plot(x, line, color=style.colour, linewidth=0.7, linestyle=style.line, alpha=0.5)
         return
     for at, value in zip(x, y, strict=True):
-        _points(ax, [at] * len(value.values), value.values, style)
+        _points(ax, [at] * len(value.values), value.values, style, hollow=hollow)
 
 
-def _points(ax: Axes, x: Sequence[float], y: Sequence[float], style: SeriesStyle) -> None:
-    ax.plot(x, y, ".", color=style.colour, markersize=3, alpha=0.5)
+def _points(
+    ax: Axes, x: Sequence[float], y: Sequence[float], style: SeriesStyle, *, hollow: bool = False
+) -> None:
+    inside = "none" if hollow else style.colour
+    ax.plot(
+        x, y, ".", color=style.colour, markersize=4.4, markeredgewidth=0.6, markerfacecolor=inside, alpha=0.6
+    )
 
 
 def _draw_trail(ax: Axes, trail: Trail) -> None:

@@ -153,7 +153,7 @@ def steps_figure(
                 points = [m for m in one.measured if m.round == number]
                 _line_over_steps(ax, points, accuracy, one, steps[-1])
             where = f"{called}\nround {number}" if numbered else called
-            fraction_axis(ax, "" if column else where, way, named=row == column == 0)
+            fraction_axis(ax, "" if column else where, way, named=row == 0 and column == len(PANELS) - 1)
             ax.yaxis.label.set_fontsize(8)
             if row == 0:
                 ax.set_title(title.replace(", ", ",\n"))

@@ -138,7 +138,8 @@ def make_figure(
 
 
 def fraction_axis(ax: Axes, label: str = "", way: int | None = None, *, named: bool = True) -> None:
-    """A y axis for fractions, 0 to 1; with ``way`` = K the line of chance, 1/K, ``named`` so."""
+    """A y axis for fractions, 0 to 1; with ``way`` = K the line of chance, 1/K, ``named`` so: to the right of
+    the axes, where nothing is drawn."""
     ax.set_ylim(-0.03, 1.03)
     ax.set_yticks([0.0, 0.2, 0.4, 0.6, 0.8, 1.0])
     ax.set_ylabel(label)
@@ -146,13 +147,13 @@ def fraction_axis(ax: Axes, label: str = "", way: int | None = None, *, named: b
         ax.axhline(1 / way, color=MUTED, linewidth=1.0, linestyle=(0, (4, 3)), zorder=1)
     if way and named:
         ax.annotate(
-            f"chance, 1/{way}",
+            f"chance,\n1/{way}",
             (1.0, 1 / way),
             xycoords=("axes fraction", "data"),
-            xytext=(-2, 2),
+            xytext=(3, 0),
             textcoords="offset points",
-            ha="right",
-            va="bottom",
+            ha="left",
+            va="center",
             fontsize=7.5,
             color=MUTED,
         )

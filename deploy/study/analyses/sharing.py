@@ -1,6 +1,7 @@
 """E7: sharing depth."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TypeVar
 
 from deploy.study import own_claims
 from deploy.study.analyses.pieces import SHARES, analysis_of, before_after, headings, series_of
@@ -11,6 +12,8 @@ from deploy.study.plan import Arm
 from deploy.study.sizes import Size
 from deploy.study.statistics import Ratio
 
+T = TypeVar("T")
+
 
 @analysis_of("E7")
 def _e7(measured: Measurements, size: Size) -> Findings:
@@ -20,8 +23,9 @@ def _e7(measured: Measurements, size: Size) -> Findings:
         for arm in measured.arms()
         if arm.factors["attacker"] == "transfer" and arm.factors["patience"] == "once"
     )
-    trails, unbounded = _trails(measured, end)
-    depths = tuple((float(d), str(d)) for d in sorted((*size.depths, 0)))
+    depths = sorted((*size.depths, 0))
+    trails, unbounded = _trails(measured, end, depths)
+    ticks = tuple((float(depth), str(depth)) for depth in depths)
     return Findings(
         tables=(_table(measured, end),),
         figures=(
@@ -45,7 +49,9 @@ def _e7(measured: Measurements, size: Size) -> Findings:
                 "Backdoor accuracy on attack-train images by the number of shared blocks.",
                 "Backdoor accuracy against the number of shared blocks.",
                 tuple(
-                    Panel(title, "shared blocks", series=tuple(_by_depth(measured, when)), ticks=depths)
+                    Panel(
+                        title, "shared blocks", series=tuple(_by_depth(measured, when, depths)), ticks=ticks
+                    )
                     for title, when in (("Right after the attack", 0), (f"After {end} benign rounds", end))
                 ),
             ),
@@ -85,26 +91,26 @@ def _table(measured: Measurements, end: int) -> Table:
     return Table("sharing", caption, header, tuple(rows))
 
 
-def _trails(measured: Measurements, end: int) -> tuple[tuple[Trail, ...], int]:
-    """A line over depth for each aggregation rule, from alone on, under the attacker who transfers; and how
+def _trails(measured: Measurements, end: int, depths: Sequence[int]) -> tuple[tuple[Trail, ...], int]:
+    """Lines over depth for each aggregation rule, from alone on, under the attacker who transfers; and how
     many configurations are left out of it, since their share of the gain has no lower bound."""
     trails: list[Trail] = []
     unbounded: set[str] = set()
     for n, (kind, arms) in enumerate(_kinds(measured).items()):
         if kind.startswith("naive"):
             continue
-        points = []
+        points: list[tuple[int, Point]] = []
         for arm in arms:
             pick = Pick(arm.name, "matching")
             kept, backdoor = kept_of(measured, pick, end, SHARING), measured.at(pick, 0, train)
             if kept is None or backdoor is None:
                 continue
             if is_drawn(kept):
-                points.append(Point(kept, backdoor, arm.factors["depth"]))
+                points.append((int(arm.factors["depth"]), Point(kept, backdoor, arm.factors["depth"])))
             else:
                 unbounded.add(arm.name)
-        if points:
-            trails.append(Trail(kind, tuple(points), n))
+        for stretch in neighbours(points, depths):
+            trails.append(Trail(kind, tuple(point for _, point in stretch), n))
     return tuple(trails), len(unbounded)
 
 
@@ -123,13 +129,24 @@ def is_drawn(kept: Ratio) -> bool:
     return kept.seeds == 1 or kept.low is not None
 
 
-def _by_depth(measured: Measurements, when: When) -> Iterator[Series]:
+def _by_depth(measured: Measurements, when: When, depths: Sequence[int]) -> Iterator[Series]:
     for n, (kind, arms) in enumerate(_kinds(measured).items()):
-        yield series_of(
-            kind,
-            [(float(a.factors["depth"]), measured.at(Pick(a.name, "matching"), when, train)) for a in arms],
-            n,
-        )
+        values = [(int(a.factors["depth"]), measured.at(Pick(a.name, "matching"), when, train)) for a in arms]
+        for stretch in neighbours([(depth, value) for depth, value in values if value], depths):
+            yield series_of(kind, stretch, n)
+
+
+def neighbours(there: Iterable[tuple[int, T]], depths: Sequence[int]) -> list[list[tuple[int, T]]]:
+    """What is there of each depth, in stretches without a gap, so that no line passes over a depth of which
+    nothing is known. The longest first: a legend shows what it looks like."""
+    stretches: list[list[tuple[int, T]]] = []
+    for depth, one in there:
+        place = depths.index(depth)
+        if stretches and depths[place - 1] == stretches[-1][-1][0]:
+            stretches[-1].append((depth, one))
+        else:
+            stretches.append([(depth, one)])
+    return sorted(stretches, key=len, reverse=True)
 
 
 def _kinds(measured: Measurements) -> dict[str, list[Arm]]:

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from deploy.study.analyses.sharing import neighbours
 from deploy.study.drawing import draw
 from deploy.study.findings import SEEDS_IN_FIGURES, Figure, Panel, Point, Series, Trail
 from deploy.study.gain import SHARING, USUAL, gain_of, kept_of
@@ -92,3 +93,38 @@ def test_several_seeds_are_drawn_one_by_one_instead_of_their_interval() -> None:
     (dots,) = [line for line in trail.lines if line.get_marker() == "."]
     assert np.asarray(dots.get_xydata()).tolist() == [[0.2, 0.1], [0.6, 0.9]]
     assert Figure("f", "Caption.", "", panels).label == f"Caption. {SEEDS_IN_FIGURES}"
+
+
+def test_what_is_beside_the_main_thing_is_hollow_seeds_and_mean_alike() -> None:
+    values = estimate([0.1, 0.9])
+    series = (
+        Series("after", (0.0,), (values,), joined=False),
+        Series("before", (0.0,), (values,), joined=False, dashed=True),
+    )
+    (ax,) = draw(Figure("f", "", "", (Panel("", "x", series=series),))).axes
+    seeds, means = ([line for line in ax.lines if line.get_marker() == mark] for mark in (".", "o"))
+    assert [line.get_markerfacecolor() == "none" for line in seeds] == [False, True]
+    assert [line.get_markerfacecolor() == "none" for line in means] == [False, True]
+
+
+def test_the_line_of_chance_is_named_outside_of_the_axes() -> None:
+    canvas = draw(Figure("f", "", "", (Panel("", "x"), Panel("", "x"))))
+    canvas.draw_without_rendering()
+    first, last = canvas.axes
+    assert not first.texts
+    (name,) = last.texts
+    assert name.get_text() == "chance,\n1/5"
+    box = name.get_window_extent()
+    assert box.x0 >= last.get_window_extent().x1
+    assert box.x1 <= canvas.bbox.x1
+
+
+def test_no_line_is_drawn_over_a_depth_that_was_not_measured(tmp_path: Path) -> None:
+    assert neighbours([(0, "a"), (2, "b"), (3, "c")], (0, 1, 2, 3)) == [[(2, "b"), (3, "c")], [(0, "a")]]
+    # Of 0, 2 and 4 shared blocks the norm bound is measured with 4 alone; 0 is each participant alone.
+    gain_kept, by_depth = write_study(tmp_path, ["E7"], as_the_paper_says).result("E7").findings.figures
+    lines = {(series.label, series.x) for panel in by_depth.panels for series in panel.series}
+    assert {x for label, x in lines if label == "transfer, norm-bound"} == {(0.0,), (4.0,)}
+    assert {x for label, x in lines if label == "transfer, mean"} == {(0.0, 2.0, 4.0)}
+    trails = [(trail.label, [point.label for point in trail.points]) for trail in gain_kept.panels[0].trails]
+    assert [points for label, points in trails if label == "transfer, norm-bound"] == [["0"], ["4"]]
