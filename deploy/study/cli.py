@@ -5,6 +5,9 @@ from importlib.metadata import version
 from pathlib import Path
 
 import click
+from rich.console import Console
+from rich.padding import Padding
+from rich.text import Text
 
 from coordinator.reading.tables import open_console
 from deploy.checks import check_scenario
@@ -101,16 +104,23 @@ def reproduce(
         failures = run_plan(plan, ledger, Setting(directory, data_dir, device), console)
         page, results = _report(directory, experiments)
     if results and all(result.has_one_seed for result in results):
-        console.print(ONE_SEED, markup=False, highlight=False, soft_wrap=True)
+        say(console, ONE_SEED)
     for result in results:
         for line in verdict_lines(result.findings.verdicts):
-            console.print(line, markup=False, highlight=False, soft_wrap=True)
+            say(console, line)
     console.print(f"report: {page}", markup=False, highlight=False, soft_wrap=True)
     if failures:
         first, reason = next(iter(failures.items()))
         raise RunFailed(
             f"{len(failures)} of {counted(len(plan.runs))} failed, for instance {first}: {reason}"
         )
+
+
+def say(console: Console, line: str) -> None:
+    """A sentence: in a terminal broken between words and indented as a whole, piped a line."""
+    text = line.lstrip()
+    whole = Padding(Text(text), (0, 0, 0, len(line) - len(text))) if console.is_terminal else Text(line)
+    console.print(whole, soft_wrap=not console.is_terminal)
 
 
 def _chosen(what: Sequence[str]) -> tuple[str, ...]:

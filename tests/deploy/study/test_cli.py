@@ -1,5 +1,6 @@
 """`fedmeta reproduce` as a person meets it: what is wrong is said in a line, before anything starts."""
 
+import io
 import os
 import re
 import subprocess
@@ -9,8 +10,10 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from rich.console import Console
 
 from deploy import cli
+from deploy.study.cli import say
 from tests.deploy.study.journals import as_the_paper_says, write_study
 
 
@@ -173,6 +176,19 @@ def test_results_that_cannot_be_written_are_a_line_with_the_way_out(
     assert errors == [
         "fedmeta: file: cannot use this folder to write to: File exists; choose another, or make it yours"
     ]
+
+
+def test_a_sentence_is_broken_between_words_in_a_terminal_and_one_line_elsewhere() -> None:
+    line = "   inconclusive: it rises; found [0.1] in one seed"
+    terminal, file = io.StringIO(), io.StringIO()
+    say(Console(file=terminal, force_terminal=True, width=20, color_system=None), line)
+    assert [one.rstrip() for one in terminal.getvalue().splitlines()] == [
+        "   inconclusive: it",
+        "   rises; found",
+        "   [0.1] in one seed",
+    ]
+    say(Console(file=file, width=20), line)
+    assert file.getvalue() == f"{line}\n"
 
 
 def test_help_does_not_wait_for_torch_or_matplotlib() -> None:
