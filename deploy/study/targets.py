@@ -25,23 +25,24 @@ LOSS = 0.01  # of main-task accuracy, at most
 @dataclass(frozen=True)
 class Target:
     """``met``: by the mean; None where it was not measured. ``shown``: the whole interval says the same; None
-    where there is no interval."""
+    where there is no interval. ``seeds``: how many the mean is of."""
 
     text: str
     bound: str
     found: str
     met: bool | None
     shown: bool | None = None
+    seeds: int = 0
 
     @property
     def words(self) -> str:
         """Whether it was reached, and how sure that is."""
         if self.met is None:
             return "not measured"
-        by_mean = "met by the mean" if self.met else "missed by the mean"
+        found = f"{'met' if self.met else 'missed'} {'in one seed' if self.seeds == 1 else 'by the mean'}"
         if self.shown is None:
-            return f"{by_mean}; there is no interval"
-        return f"{by_mean}; the interval {'shows it' if self.shown else 'does not show it'}"
+            return f"{found}; there is no interval"
+        return f"{found}; the interval {'shows it' if self.shown else 'does not show it'}"
 
 
 def targets(study: Study, results: Sequence[Result]) -> list[Target]:
@@ -80,7 +81,7 @@ def _most(text: str, found: Estimate | None, bound: float) -> Target:
 
 def _target(text: str, bound: str, found: Estimate, met: bool, shown: bool) -> Target:
     seeds = f" ({found.by_seed})" if found.is_wide and found.by_seed else ""
-    return Target(text, bound, f"{found}{seeds}", met, None if found.half is None else shown)
+    return Target(text, bound, f"{found}{seeds}", met, None if found.half is None else shown, found.seeds)
 
 
 def _defended(measured: Measurements, attacker: str, end: int, bound: float) -> list[Target]:
@@ -157,6 +158,7 @@ def _sharing(measured: Measurements, end: int) -> list[Target]:
             str(best.kept),
             best.kept.value >= HALF,
             _shown(best.kept),
+            best.kept.seeds,
         ),
     ]
 

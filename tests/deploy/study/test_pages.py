@@ -275,7 +275,7 @@ def test_what_is_inconclusive_is_counted_and_named_with_the_values_of_its_seeds(
     [
         ((0.9, 0.9, 0.91), "met by the mean; the interval shows it"),
         ((0.8, 0.9, 1.0), "met by the mean; the interval does not show it"),
-        ((0.9,), "met by the mean; there is no interval"),
+        ((0.9,), "met in one seed; there is no interval"),
         ((0.5, 0.9, 1.0), "missed by the mean; the interval does not show it"),
         ((0.5, 0.5, 0.51), "missed by the mean; the interval shows it"),
     ],
