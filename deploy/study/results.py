@@ -96,7 +96,8 @@ def _where(study: Study, found: Sequence[Result]) -> str:
     """The data, and what keeps its numbers from being results."""
     small = ["the small version"] if study.ledger.size == "quick" else []
     single = [result.experiment for result in found if result.has_one_seed]
-    one = [f"one seed in {', '.join(single)}"] if single else []
+    everywhere = len(single) == len([result for result in found if result.measured.rows])
+    one = ["one seed" + ("" if everywhere else f" in {', '.join(single)}")] if single else []
     return study.name + (f" ({'; '.join(small + one)})" if small or one else "")
 
 

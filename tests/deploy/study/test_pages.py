@@ -290,7 +290,7 @@ def test_a_target_is_judged_by_the_mean_and_says_whether_the_interval_does_too(
     assert targets(study, [study.result("E1")])[0].words == words  # right after: at least .85
     text = results_of([study], tmp_path / "docs")
     assert re.search(rf"\| undefended, attack-train, right after \| .* \| {words} \(small version\) \|", text)
-    assert ("(the small version; one seed in E1)" in text) is (len(values) == 1)
+    assert ("(the small version; one seed)" in text) is (len(values) == 1)
 
 
 def test_the_way_to_unpack_the_measurements_is_given_from_a_folder_that_is_named(tmp_path: Path) -> None:
