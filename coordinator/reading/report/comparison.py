@@ -1,6 +1,6 @@
 """The report of several runs: the same figures overlaid, and what differs between their scenarios."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from coordinator.reading.pooling import Measured, at_usual_steps, steps_of
@@ -24,12 +24,12 @@ from coordinator.reading.report.words import (
     definition,
     facts,
     measured_by,
-    moments,
     norms_words,
     notices,
     yes,
 )
 from coordinator.reading.tables import interval
+from coordinator.reading.views import relative_label
 
 MOMENTS = ("before the attack", "right after it", "at the end")
 WITHOUT_ATTACK = ("first measured", "at the end")
@@ -160,15 +160,15 @@ def _steps(
 ) -> None:
     """Rounds differ between runs, so the figure's rows are the moments before and after the attack."""
     placed = {
-        run.label: [
+        label: [
             replace(one, round=place)
-            for place, (_, number) in enumerate(at_moments(run, measured[run.label]))
-            for one in measured[run.label]
+            for place, number in enumerate(numbers)
+            for one in measured[label]
             if one.round == number
         ]
-        for run in runs
+        for label, numbers in at_moments(runs, measured).items()
     }
-    called = MOMENTS if any(run.attacks for run in runs) else WITHOUT_ATTACK
+    called = _called(runs)
     there = sorted({one.round for found in placed.values() for one in found})
     draft.add_figure(
         stem,
@@ -200,16 +200,36 @@ def aligned(runs: Sequence[Run]) -> tuple[dict[str, int], tuple[int, ...], str]:
     return shift, tuple(common), axis
 
 
-def at_moments(run: Run, measured: Sequence[Measured]) -> list[tuple[str, int]]:
-    """Moments by their place in ``MOMENTS``: one that two places share is in both, so that runs compare."""
-    found = moments([one.round for one in measured], run.attacks)
-    if not found:
-        return []
-    if not run.attacks:
-        return [found[0], found[-1]]
-    if found[0][1] >= min(run.attacks):  # not measured before the attack
-        found = [("", -1), *found]
-    return [found[0], found[1] if len(found) > 1 else found[0], found[-1]]
+def at_moments(
+    runs: Sequence[Run], measured: Mapping[str, Sequence[Measured]]
+) -> dict[str, tuple[int | None, ...]]:
+    """The round of each run at each of ``MOMENTS``, or of ``WITHOUT_ATTACK`` where no run has one; None where
+    it was not measured then. One that two moments share is in both, so that runs compare.
+
+    A run without an attack, a control, is looked at in the rounds in which an attacked one is.
+    """
+    rounds = {run.label: sorted({one.round for one in measured[run.label]}) for run in runs}
+    attacked = {run.label: _around(run.attacks, rounds[run.label]) for run in runs if run.attacks}
+    if not attacked:
+        return {label: (found[0], found[-1]) if found else (None, None) for label, found in rounds.items()}
+    wanted = list(zip(*attacked.values(), strict=True))
+    return {
+        label: attacked.get(label)
+        or tuple(next((number for number in same if number in found), None) for same in wanted)
+        for label, found in rounds.items()
+    }
+
+
+def _around(attacks: Sequence[int], rounds: Sequence[int]) -> tuple[int | None, ...]:
+    """Of the measured ``rounds`` the last before the attack, the first after it and the last of all."""
+    before = [number for number in rounds if number < min(attacks)]
+    after = [number for number in rounds if number >= max(attacks)]
+    end = rounds[-1] if len(rounds) > len(before) else None
+    return before[-1] if before else None, after[0] if after else None, end
+
+
+def _called(runs: Sequence[Run]) -> Sequence[str]:
+    return MOMENTS if any(run.attacks for run in runs) else WITHOUT_ATTACK
 
 
 def _moments(draft: Draft, runs: Sequence[Run], measured: dict[str, tuple[Measured, ...]]) -> None:
@@ -217,7 +237,7 @@ def _moments(draft: Draft, runs: Sequence[Run], measured: dict[str, tuple[Measur
     every = [one for found in usual.values() for one in found]
     cases = dict.fromkeys((one.decision, one.case) for one in sorted(every, key=lambda m: m.case))
     shots, held = len({one.shot for one in every}) > 1, len({one.backdoor_in_support for one in every}) > 1
-    called = MOMENTS if any(run.attacks for run in runs) else WITHOUT_ATTACK
+    called, moments = _called(runs), at_moments(runs, usual)
     rows = []
     for name, accuracy in ACCURACIES:
         for decision, case in cases:
@@ -226,11 +246,9 @@ def _moments(draft: Draft, runs: Sequence[Run], measured: dict[str, tuple[Measur
                     one.round: one for one in usual[run.label] if (one.decision, one.case) == (decision, case)
                 }
                 cells = [
-                    interval(accuracy(at[number])) if number in at else NOTHING
-                    for _, number in at_moments(run, usual[run.label])
+                    NOTHING if number is None or number not in at else interval(accuracy(at[number]))
+                    for number in moments[run.label]
                 ]
-                if len(cells) < len(called):
-                    cells = [NOTHING] * (len(called) - len(cells)) + cells
                 shown = [*([str(case[0])] if shots else []), *([yes(case[1])] if held else [])]
                 rows.append([name, decision, *shown, run.label, *cells])
     header = ["accuracy", "decision", *(["shot"] if shots else []), *(["in support"] if held else []), "run"]
@@ -240,13 +258,14 @@ def _moments(draft: Draft, runs: Sequence[Run], measured: dict[str, tuple[Measur
 
 def _said(runs: Sequence[Run], measured: dict[str, list[Measured]]) -> str:
     parts = []
+    usual = {label: at_usual_steps(found) for label, found in measured.items()}
+    moments = at_moments(runs, usual)
     for run in runs:
-        of_one = at_usual_steps(measured[run.label])
-        for label, number in moments([one.round for one in of_one], run.attacks):
-            for one in of_one:
+        for number in dict.fromkeys(moments[run.label]):
+            for one in usual[run.label]:
                 if one.round == number:
                     values = ", ".join(f"{name} {accuracy(one).mean:.2f}" for name, accuracy in ACCURACIES)
-                    parts.append(f"{run.label}, {label}: {values}.")
+                    parts.append(f"{run.label}, {relative_label(one.round, run.attacks)}: {values}.")
     return " ".join(parts)
 
 
