@@ -24,8 +24,9 @@ from coordinator.reading.tables import (
     round_table,
     rounds_table,
     summary_table,
+    times,
 )
-from coordinator.reading.views import as_played, record_of
+from coordinator.reading.views import as_played, record_of, remarks
 from protocol.errors import UsageProblem
 from protocol.scenario import Scenario, load_scenario
 
@@ -84,9 +85,9 @@ def inspect(
     if history.info.started is None:
         raise UsageProblem(f"{journal}: holds no event yet; is the coordinator running?")
     if number is not None:
-        _show_round(history, number, run_dir, as_json)
+        _show_round(history, scenario, number, run_dir, as_json)
     elif name is not None:
-        _show_participant(history, name, run_dir, as_json)
+        _show_participant(history, scenario, name, run_dir, as_json)
     elif as_json:
         _print_json({**asdict_json(history), "roles": roles_of(run_dir) or None})
     else:
@@ -113,6 +114,10 @@ def scenario_of(run_dir: Path) -> Scenario | None:
     return as_played(load_scenario(path), roles_of(run_dir)) if path.is_file() else None
 
 
+def attacks_of(scenario: Scenario | None) -> tuple[int, ...]:
+    return scenario.attack.rounds if scenario else ()
+
+
 def roles_of(run_dir: Path) -> dict[str, str]:
     """Names to roles, of a run that `fedmeta run` started; empty for any other."""
     path = run_dir / "roles.json"
@@ -133,7 +138,7 @@ def _watch(journal: Path, scenario: Scenario | None) -> None:
 
 def _show_run(history: RunHistory, scenario: Scenario | None, run_dir: Path, all_steps: bool) -> None:
     roles = roles_of(run_dir)
-    tables = [rounds_table(history), participants_table(history, roles)]
+    tables = [rounds_table(history, attacks_of(scenario)), participants_table(history, roles)]
     if history.evaluations and scenario:
         tables.append(summary_table(history, scenario, roles, all_steps=all_steps))
     _print_lines(open_console(), headline(history, scenario, run_dir), *tables)
@@ -151,8 +156,7 @@ def headline(history: RunHistory, scenario: Scenario | None, run_dir: Path) -> l
     """What became of the run, in two or three lines."""
     info = history.info
     of_all = f" of {scenario.federation.rounds}" if scenario else ""
-    times = "once" if info.resumed == 1 else f"{info.resumed} times"
-    resumed = f", resumed {times}" if info.resumed else ""
+    resumed = f", resumed {times(info.resumed)}" if info.resumed else ""
     lines = [f"{run_dir.resolve().name}: {info.status}{resumed}, {len(history.completed)}{of_all} rounds"]
     if info.started and info.last_event:
         lasted = duration((info.last_event - info.started).total_seconds())
@@ -167,7 +171,9 @@ def headline(history: RunHistory, scenario: Scenario | None, run_dir: Path) -> l
     return lines
 
 
-def _show_round(history: RunHistory, number: int, run_dir: Path, as_json: bool) -> None:
+def _show_round(
+    history: RunHistory, scenario: Scenario | None, number: int, run_dir: Path, as_json: bool
+) -> None:
     found = next((round_ for round_ in history.rounds if round_.number == number), None)
     if found is None:
         have = f"{history.rounds[0].number} to {history.rounds[-1].number}" if history.rounds else "none yet"
@@ -175,18 +181,21 @@ def _show_round(history: RunHistory, number: int, run_dir: Path, as_json: bool) 
     if as_json:
         _print_json(TypeAdapter(Round).dump_python(found, mode="json"))
     else:
-        _print_lines(open_console(), round_lines(found), round_table(found))
+        said = remarks(history, attacks_of(scenario)).get(number, [])
+        _print_lines(open_console(), round_lines(found, said), round_table(found))
 
 
-def _show_participant(history: RunHistory, name: str, run_dir: Path, as_json: bool) -> None:
+def _show_participant(
+    history: RunHistory, scenario: Scenario | None, name: str, run_dir: Path, as_json: bool
+) -> None:
     found = next((participant for participant in history.participants if participant.name == name), None)
     if found is None:
         names = ", ".join(participant.name for participant in history.participants) or "none yet"
         raise UsageProblem(f"{run_dir}: no participant {name!r} in this run; there were: {names}")
     if not as_json:
         who = participants_table(_only(history, found), roles_of(run_dir))
-        line = f"{name}: {found.presence}, joined {found.joined} times"
-        _print_lines(open_console(), [line], who, participant_table(name, history))
+        line = f"{name}: {found.presence}, joined {times(found.joined)}"
+        _print_lines(open_console(), [line], who, participant_table(name, history, attacks_of(scenario)))
         return
     rounds = [round_.number for round_ in history.rounds if name in round_.selected]
     updates = [

@@ -1,6 +1,6 @@
 """Histories as tables for people (rich)."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from rich.console import Console
 from rich.table import Table
@@ -8,7 +8,7 @@ from rich.text import Text
 
 from coordinator.reading.history import Participant, Round, RunHistory
 from coordinator.reading.pooling import Measured, at_usual_steps, in_order, pooled, steps_of
-from coordinator.reading.views import condensed, record_of, relative_label
+from coordinator.reading.views import comings, condensed, record_of, relative_label, remarks, went_wrong
 from protocol.messages import Interval
 from protocol.scenario import Scenario
 
@@ -33,6 +33,10 @@ def open_console(piped_width: int = PIPED_WIDTH) -> Output:
 def interval(value: Interval) -> str:
     """Mean and half-width, as fractions."""
     return f"{value.mean:.2f} ±{value.ci95:.2f}"
+
+
+def times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
 
 
 def size(count: float) -> str:
@@ -162,27 +166,45 @@ def _what_else(
     return parts
 
 
-def rounds_table(history: RunHistory) -> Table:
+def rounds_table(history: RunHistory, attacks: Collection[int] = ()) -> Table:
     """The rounds; of a long run the remarkable ones and every n-th."""
     evaluated = frozenset(evaluation.round for evaluation in history.evaluations)
-    rounds = condensed(history.rounds, evaluated, ROUNDS_SHOWN)
-    left_out = len(history.rounds) - len(rounds)
-    caption = f"{left_out} more rounds without anything remarkable; --round N shows one" if left_out else None
+    said = remarks(history, attacks)
+    rounds = condensed(
+        history.rounds, ROUNDS_SHOWN, evaluated=evaluated, attacks=attacks, remarkable=said.keys()
+    )
+    caption = "; ".join([*_left_out(history.rounds, rounds, said), *_norms_explained(rounds, said)]) or None
     table = _table(
         "Rounds",
         *("round", "updates", "seconds", "in", "out", "norms", "model", "note"),
         caption=caption,
     )
     for round_ in rounds:
-        table.add_row(*_round_row(round_, round_.number in evaluated))
+        table.add_row(*_round_row(round_, said.get(round_.number, ()), round_.number in evaluated))
     return table
 
 
-def _round_row(round_: Round, evaluated: bool) -> list[str]:
+def _left_out(rounds: Sequence[Round], shown: Sequence[Round], said: Collection[int]) -> list[str]:
+    kept = {round_.number for round_ in shown}
+    left_out = [round_ for round_ in rounds if round_.number not in kept]
+    if not left_out:
+        return []
+    dull = not any(round_.number in said or went_wrong(round_) for round_ in left_out)
+    what = " without anything remarkable" if dull else ""
+    return [f"{len(left_out)} more rounds{what}; --round N shows one"]
+
+
+def _norms_explained(shown: Sequence[Round], said: Mapping[int, Sequence[str]]) -> list[str]:
+    some = any(word.startswith("norm ×") for round_ in shown for word in said.get(round_.number, ()))
+    return ["norm ×: over the median of the others in the round"] if some else []
+
+
+def _round_row(round_: Round, said: Sequence[str], evaluated: bool) -> list[str]:
     norms = [update.norm for update in round_.updates]
     done = round_.completion
     rejected = done.rejected if done else len(round_.rejections)
     notes = [
+        *said,
         f"{rejected} rejected" if rejected else "",
         f"{round_.retries} retries" if round_.retries else "",
         "evaluated" if evaluated else "",
@@ -200,17 +222,19 @@ def _round_row(round_: Round, evaluated: bool) -> list[str]:
     ]
 
 
-def round_lines(round_: Round) -> list[str]:
-    """When a round was, what became of it, and the model after it."""
+def round_lines(round_: Round, said: Sequence[str] = ()) -> list[str]:
+    """When a round was, what became of it, what there is to say of it, and the model after it."""
     started = f"round {round_.number}, started {round_.started.isoformat(sep=' ', timespec='milliseconds')}"
-    retries = [f"retried {round_.retries} times"] if round_.retries else []
+    retries = [f"retried {times(round_.retries)}"] if round_.retries else []
+    remarkable = [", ".join(said)] if said else []
     done = round_.completion
     if done is None:
-        return [started, *retries, "going on"]
+        return [started, *retries, *remarkable, "going on"]
     reasons = ", ".join(f"{reason} {count}" for reason, count in sorted(done.rejections.items()))
     return [
         started,
         *retries,
+        *remarkable,
         f"complete after {done.seconds:.2f} s: {size(done.bytes_in)} in, {size(done.bytes_out)} out",
         *([f"rejected: {reasons}"] if reasons else []),
         f"model {done.model_digest}",
@@ -257,24 +281,36 @@ def presence(participant: Participant) -> Text:
     return Text(participant.presence, style=_PRESENCE_STYLE[participant.presence])
 
 
-def participant_table(name: str, history: RunHistory) -> Table:
+def participant_table(name: str, history: RunHistory, attacks: Collection[int] = ()) -> Table:
     """One participant's rounds; of many the remarkable ones and every n-th."""
+    moved = {number for number, who, _ in comings(history) if who == name}
     mine = [
         round_
         for round_ in history.rounds
-        if name in round_.selected or any(r.participant == name for r in round_.rejections)
+        if name in round_.selected
+        or round_.number in moved
+        or any(r.participant == name for r in round_.rejections)
     ]
-    table = _table(f"{name}, round by round", "round", "answer", "norm", "bytes", "seconds")
-    for round_ in condensed(mine, frozenset(), ROUNDS_SHOWN):
-        for update in round_.updates:
-            if update.participant == name:
-                seconds = f"{update.seconds:.2f}"
-                table.add_row(
-                    str(round_.number), "accepted", f"{update.norm:.4g}", size(update.bytes), seconds
-                )
-        for rejection in round_.rejections:
-            if rejection.participant == name:
-                table.add_row(str(round_.number), f"rejected: {rejection.reason}", "", "", "")
-        if round_.completion and not any(update.participant == name for update in round_.updates):
-            table.add_row(str(round_.number), "none", "", "", "")
+    said = remarks(history, attacks, name)
+    rounds = condensed(mine, ROUNDS_SHOWN, attacks=attacks, remarkable=said.keys())
+    table = _table(
+        f"{name}, round by round",
+        *("round", "answer", "norm", "bytes", "seconds", "note"),
+        caption="; ".join([*_left_out(mine, rounds, said), *_norms_explained(rounds, said)]) or None,
+    )
+    for round_ in rounds:
+        answers = _answers(name, round_) or [["", "", "", ""]]
+        for i, answer in enumerate(answers):
+            note = "" if i else ", ".join(said.get(round_.number, ()))
+            table.add_row(str(round_.number), *answer, note)
     return table
+
+
+def _answers(name: str, round_: Round) -> list[list[str]]:
+    """What a participant answered in a round: the answer, its norm, bytes and seconds."""
+    updates = [update for update in round_.updates if update.participant == name]
+    found = [["accepted", f"{u.norm:.4g}", size(u.bytes), f"{u.seconds:.2f}"] for u in updates]
+    found += [[f"rejected: {r.reason}", "", "", ""] for r in round_.rejections if r.participant == name]
+    if round_.completion and name in round_.selected and not updates:
+        found.append(["none", "", "", ""])
+    return found

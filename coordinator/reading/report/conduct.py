@@ -21,12 +21,12 @@ from coordinator.reading.report.style import (
     round_axis,
     series_style,
 )
+from coordinator.reading.views import OUTLIER
 
 POINTS_SHOWN = 4000
 BINS = 400
 AROUND = 10  # rounds before and after an attack that are shown on their own
 STRAGGLING = 10.0  # times the median round: from there on seconds are drawn on a logarithmic axis
-OUTLIER = 2.0  # times the median of the others in the round
 PARTICIPANTS_SHOWN = 40
 
 

@@ -16,7 +16,7 @@ from coordinator.reading.report.runs import Run
 from coordinator.reading.report.style import series_style
 from coordinator.reading.report.words import NOTHING, counted, norms_words, yes
 from coordinator.reading.tables import duration, size
-from coordinator.reading.views import condensed
+from coordinator.reading.views import condensed, remarks
 
 LOUDEST_SHOWN = 8
 ROUNDS_SHOWN = 60
@@ -140,15 +140,20 @@ def rounds_words(rows: list[frames.RoundRow]) -> str:
 
 def _rounds_table(draft: Draft, run: Run, rows: list[frames.RoundRow]) -> None:
     evaluated = frozenset(e.round for e in run.history.evaluations)
-    shown = {r.number for r in condensed(run.history.rounds, evaluated, ROUNDS_SHOWN)}
+    said = remarks(run.history, run.attacks)
+    rounds = condensed(
+        run.history.rounds, ROUNDS_SHOWN, evaluated=evaluated, attacks=run.attacks, remarkable=said.keys()
+    )
+    shown = {r.number for r in rounds}
     table = [
         [
             str(r.round), f"{r.received} of {r.selected}", str(r.rejected), str(r.retries),
             f"{r.seconds:.2f}", size(r.bytes_in), size(r.bytes_out), r.model_digest[:12],
+            ", ".join([*said.get(r.round, ()), *(["evaluated"] if r.round in evaluated else [])]),
         ]
         for r in rows
-        if r.round in shown or r.attack
+        if r.round in shown
     ]  # fmt: skip
     caption = "Every round" if len(table) == len(rows) else f"The most remarkable of {len(rows)} rounds"
-    header = ["round", "updates", "rejected", "retries", "seconds", "in", "out", "model"]
+    header = ["round", "updates", "rejected", "retries", "seconds", "in", "out", "model", "note"]
     draft.add(TableBlock(header, table, caption, folded=True, files=["rounds.csv"]))

@@ -8,10 +8,8 @@ from statistics import median
 
 from coordinator.reading.pooling import Measured
 from coordinator.reading.report.runs import Run
-from coordinator.reading.views import record_of, relative_label
+from coordinator.reading.views import record_of, relative_label, times_others
 from protocol.messages import Interval
-
-COMPARABLE = 3  # updates a round must have before one of them can stand out
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,15 +190,11 @@ def update_rows(run: Run) -> list[UpdateRow]:
     attacks = frozenset(run.attacks)
     rows = []
     for round_ in run.history.rounds:
-        norms = [update.norm for update in round_.updates]
-        for i, update in enumerate(round_.updates):
-            others = norms[:i] + norms[i + 1 :]
-            typical = median(others) if len(norms) >= COMPARABLE else 0.0
+        for update, times in zip(round_.updates, times_others(round_), strict=True):
             rows.append(
                 UpdateRow(
                     run.label, round_.number, round_.number in attacks, update.participant,
-                    run.roles.get(update.participant, ""), update.norm,
-                    update.norm / typical if typical > 0 else None, update.bytes, update.seconds,
+                    run.roles.get(update.participant, ""), update.norm, times, update.bytes, update.seconds,
                 )
             )  # fmt: skip
     return rows

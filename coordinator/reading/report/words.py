@@ -7,7 +7,7 @@ from coordinator.reading.report.accuracy import ACCURACIES
 from coordinator.reading.report.frames import UpdateRow
 from coordinator.reading.report.page import Notice
 from coordinator.reading.report.runs import Run
-from coordinator.reading.tables import duration, interval
+from coordinator.reading.tables import duration, interval, times
 from coordinator.reading.views import relative_label
 
 Table = tuple[list[str], list[list[str]]]
@@ -44,8 +44,7 @@ def facts(run: Run) -> list[tuple[str, str]]:
 def outcome(run: Run) -> str:
     """The status with what belongs to it: "completed, resumed 2 times"."""
     info = run.history.info
-    times = "once" if info.resumed == 1 else f"{info.resumed} times"
-    return f"{info.status}, resumed {times}" if info.resumed else info.status
+    return f"{info.status}, resumed {times(info.resumed)}" if info.resumed else info.status
 
 
 def rounds_done(run: Run) -> str:

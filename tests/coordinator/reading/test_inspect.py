@@ -120,6 +120,44 @@ def test_one_participant(run_dir: Path) -> None:
     assert "ann" not in output
 
 
+def test_of_a_long_run_the_attack_and_what_happened_are_shown(run_dir: Path) -> None:
+    names = ("ann", "bob", "eve")
+    lines = opening(*names)
+    for number in range(1, 1001):
+        lines += round_lines(number, names)
+        if number == 777:
+            lines += [
+                line("participant_lost", participant="bob", reason="silent"),
+                line("participant_joined", participant="bob"),
+            ]
+    loud = [
+        one.replace('"norm": 0.5', '"norm": 6.0') if '"bob"' in one else one
+        for one in round_lines(851, names)
+    ]
+    lines = [one for one in lines if '"round": 851,' not in one] + loud
+    write_journal(run_dir, *lines)
+    (run_dir / "scenario.toml").write_text(
+        dump_scenario(parse_scenario("", ["federation.rounds=1000", "attack.rounds=[851, 903]"]))
+    )
+
+    def noted(*arguments: str) -> dict[str, str]:
+        rows = (
+            row.split(maxsplit=1) for row in run(run_dir, *arguments).output.splitlines() if row[:1].isdigit()
+        )
+        return {number: rest.rstrip().split("  ")[-1] for number, rest in rows}
+
+    whole, bob, ann = noted(), noted("--participant", "bob"), noted("--participant", "ann")
+    assert (whole["777"], whole["851"], whole["903"]) == (
+        "1 lost, 1 joined again",
+        "attack, norm ×12",
+        "attack",
+    )
+    assert (bob["777"], bob["851"], bob["903"]) == ("lost, joined again", "attack, norm ×12", "attack")
+    assert "777" not in ann
+    assert (ann["851"], ann["903"]) == ("attack", "attack")
+    assert "attack, norm ×12\n" in run(run_dir, "--round", "851").output
+
+
 def test_json_holds_the_same_for_programs(run_dir: Path) -> None:
     document = json.loads(run(run_dir, "--json").output)
     assert document["info"]["status"] == "completed"
