@@ -131,7 +131,8 @@ class RoundCompleted(Event):
 
 
 class Evaluated(Event):
-    """``auditor``: who measured, an auditor or, with its own private part of the model, a participant."""
+    """``auditor``: who measured, an auditor or, with its own private part of the model, a participant.
+    ``seconds``: how long all of its measurements of this model took."""
 
     name: ClassVar = "evaluated"
     round: int
@@ -144,6 +145,7 @@ class Evaluated(Event):
     main_accuracy: Interval
     backdoor_accuracy: BackdoorAccuracy
     difference: Difference | None = None
+    seconds: float | None = None
 
 
 class EvaluationSkipped(Event):

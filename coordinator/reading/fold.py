@@ -252,6 +252,7 @@ def evaluation_of(event: ev.Evaluated, reading: Reading) -> Evaluation:
         backdoor_accuracy=event.backdoor_accuracy,
         difference=event.difference,
         private=who is not None and not who.auditor,
+        seconds=event.seconds,
     )
 
 

@@ -83,7 +83,8 @@ class Evaluation:
     """One decision logic measured on the model after ``round``; accuracies are fractions.
 
     ``auditor``: who measured. ``private``: it was a participant with its own private part of the model, so
-    that others' measurements of the same model are other measurements.
+    that others' measurements of the same model are other measurements. ``seconds``: how long it measured this
+    model.
     """
 
     round: int
@@ -97,6 +98,7 @@ class Evaluation:
     backdoor_accuracy: BackdoorAccuracy
     difference: Difference | None = None
     private: bool = False
+    seconds: float | None = None
 
     @property
     def setting(self) -> tuple[int, str, int, int, bool, str]:

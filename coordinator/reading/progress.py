@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from typing import Protocol
 
 from rich.console import Console, Group, RenderableType
@@ -15,14 +16,20 @@ from coordinator.reading import events as ev
 from coordinator.reading.fold import Reading, evaluation_of
 from coordinator.reading.history import Evaluation, RunHistory
 from coordinator.reading.pooling import Measured, at_usual_steps, pooled
+from coordinator.reading.standing import standing
 from coordinator.reading.tables import duration, interval, presence
-from coordinator.reading.views import newest_evaluations, phase, record_of, relative_label, seconds_left
+from coordinator.reading.views import newest_evaluations, phase, record_of, relative_label
 from protocol.scenario import Scenario
 
 PLAIN_EVERY_S = 5.0
+MEASURING_EVERY_S = 30.0
 LIVE_EVERY_S = 0.5
 PARTICIPANTS_SHOWN = 20
 _ENDS_MEASURING = (ev.RoundStarted, ev.RunCompleted, ev.RunFailed, ev.RunInterrupted)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 class Progress(Protocol):
@@ -50,6 +57,7 @@ class PlainProgress:
         self._console = console
         self._scenario = scenario
         self._next_round_line = 0.0
+        self._next_measuring_line = 0.0
         self._measured: list[Evaluation] = []
 
     def update(self, events: Sequence[ev.Event], reading: Reading) -> None:
@@ -66,6 +74,20 @@ class PlainProgress:
             elif line := _line(event):
                 self.note(line)
         self._note_measured(waiting=True)
+        self._note_what_is_left(reading)
+
+    def _note_what_is_left(self, reading: Reading) -> None:
+        """After the last round, measuring may take as long as the rounds did."""
+        now = time.monotonic()
+        if self._scenario is None or now < self._next_measuring_line:
+            return
+        final = reading.rounds.get(self._scenario.federation.rounds)
+        if final is None or final.completion is None:
+            return
+        at = standing(reading.history(), self._scenario, _now())
+        if at.measuring:
+            self._next_measuring_line = now + MEASURING_EVERY_S
+            self.note(f"{at.what}{_left_words(at.left)}")
 
     def _note_measured(self, *, waiting: bool) -> None:
         """A line for each decision; ``waiting``: what participants measure may still be coming in."""
@@ -82,16 +104,19 @@ class PlainProgress:
     def _round_line(self, event: ev.RoundCompleted, reading: Reading) -> str:
         line = f"round {event.round}"
         if self._scenario:
-            last = self._scenario.federation.rounds
-            left = seconds_left(reading.history(), last)
-            line += f" of {last} ({phase(event.round, self._attacks)})"
-            line += f", about {duration(left)} left" if left else ""
+            left = standing(reading.history(), self._scenario, _now()).left
+            line += f" of {self._scenario.federation.rounds} ({phase(event.round, self._attacks)})"
+            line += _left_words(left)
         return f"{line}: {event.received} updates in {event.seconds:.2f} s"
 
     def note(self, line: str) -> None:
         # A run does not end because nobody reads along any more.
         with suppress(BrokenPipeError):
             self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def _left_words(left: float | None) -> str:
+    return f", about {duration(left)} left" if left and left >= 0.5 else ""
 
 
 def _measured_line(one: Measured, attacks: Sequence[int]) -> str:
@@ -153,15 +178,15 @@ class LiveProgress:
         now = time.monotonic()
         if now >= self._next:
             self._next = now + LIVE_EVERY_S
-            self._live.update(dashboard(reading.history(), self._scenario))
+            self._live.update(dashboard(reading.history(), self._scenario, _now()))
 
     def note(self, line: str) -> None:
         self._live.console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
-def dashboard(history: RunHistory, scenario: Scenario | None) -> RenderableType:
+def dashboard(history: RunHistory, scenario: Scenario | None, now: datetime) -> RenderableType:
     """Rounds with the time left, the participants, and the newest evaluation."""
-    parts: list[RenderableType] = [_head(history, scenario)]
+    parts: list[RenderableType] = [_head(history, scenario, now)]
     if history.participants:
         parts += ["", _participants(history)]
     if history.evaluations:
@@ -169,18 +194,15 @@ def dashboard(history: RunHistory, scenario: Scenario | None) -> RenderableType:
     return Group(*parts)
 
 
-def _head(history: RunHistory, scenario: Scenario | None) -> RenderableType:
+def _head(history: RunHistory, scenario: Scenario | None, now: datetime) -> RenderableType:
     number = history.rounds[-1].number if history.rounds else 0
     if scenario is None:
         return Text(f"round {number}")
-    last = scenario.federation.rounds
-    done = history.completed[-1].number if history.completed else 0
-    left = seconds_left(history, last)
-    text = Text(f"round {number} of {last}  ", style="bold")
-    text.append(phase(number, scenario.attack.rounds) if number else "waiting for participants", style="cyan")
-    if left:
-        text.append(f"  about {duration(left)} left", style="dim")
-    return Group(text, ProgressBar(total=last, completed=done, width=60))
+    at = standing(history, scenario, now)
+    text = Text(f"round {number} of {scenario.federation.rounds}  ", style="bold")
+    text.append(at.what, style="cyan")
+    text.append(_left_words(at.left).replace(",", " "), style="dim")
+    return Group(text, ProgressBar(total=at.total, completed=at.behind, width=60))
 
 
 def _participants(history: RunHistory) -> Table:

@@ -8,7 +8,6 @@ from statistics import median
 from coordinator.reading.history import Evaluation, Movement, Round, RunHistory
 from protocol.scenario import Scenario
 
-TYPICAL_OF = 50
 COMPARABLE = 3  # updates a round must have before one of them can stand out
 OUTLIER = 2.0  # times the median of the others in the round: what stands out
 
@@ -152,15 +151,6 @@ def record_of(name: str, rounds: Sequence[Round]) -> Record:
         last_norm=updates[-1][1].norm if updates else None,
         median_seconds=median(update.seconds for _, update in updates) if updates else None,
     )
-
-
-def seconds_left(history: RunHistory, last_round: int) -> float | None:
-    """From the typical length of the last rounds; None before the first is complete."""
-    completed = history.completed
-    if not completed:
-        return None
-    typical = median(r.completion.seconds for r in completed[-TYPICAL_OF:] if r.completion)
-    return typical * max(0, last_round - completed[-1].number)
 
 
 def newest_evaluations(history: RunHistory) -> tuple[Evaluation, ...]:

@@ -7,10 +7,10 @@ from contextlib import contextmanager, suppress
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
+from coordinator.reading.cost import Cost, Estimator
 from coordinator.reading.events import Event, RoundCompleted
 from coordinator.reading.fold import Reading
 from coordinator.reading.tables import duration
-from deploy.study.cost import Cost, Estimator
 from deploy.study.findings import counted
 from protocol.scenario import Scenario
 

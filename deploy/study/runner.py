@@ -7,9 +7,9 @@ from pathlib import Path
 
 from rich.console import Console
 
+from coordinator.reading.cost import PRIOR, Cost, Estimator, cost_of
 from deploy.children import Bell
 from deploy.forking import ForkServer
-from deploy.study.cost import PRIOR, Cost, Estimator, cost_of
 from deploy.study.federation import has_model, is_complete, run_federation, seconds_of
 from deploy.study.findings import counted
 from deploy.study.ledger import Ledger, StudyDirectory

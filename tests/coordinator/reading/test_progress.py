@@ -1,7 +1,9 @@
 """What is shown while a run goes on."""
 
 import io
+from datetime import datetime
 
+import pytest
 from rich.console import Console
 
 from coordinator.reading.fold import Reading, read_history
@@ -10,7 +12,16 @@ from coordinator.reading.tables import Output
 from protocol.scenario import parse_scenario
 from tests.coordinator.reading.example import WHOLE_RUN, evaluated, line, opening, round_lines
 
-SCENARIO = parse_scenario("", ["federation.rounds=3", "attack.rounds=[2]"])
+SCENARIO = parse_scenario(
+    'decision.names = ["matching"]\nevaluation.rounds = [1, 2]\nattack = { rounds = [2], steps = 5 }',
+    ["federation.rounds=3"],
+)
+AT = datetime.fromisoformat("2026-01-02T03:04:05.000006Z")  # of the example's journal
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("coordinator.reading.progress._now", lambda: AT)
 
 
 def plain(lines: list[str]) -> list[str]:
@@ -28,8 +39,16 @@ def test_piped_progress_is_one_line_for_each_thing_and_few_for_rounds() -> None:
     assert lines[0] == "coordinator at tcp://127.0.0.1:5555"
     assert lines[1] == "ann joined"
     rounds = [entry for entry in lines if entry.startswith("round ") and "updates in" in entry]
-    assert rounds == ["round 1 of 3 (pre-training), about 3 s left: 2 updates in 1.50 s"]
+    assert rounds == ["round 1 of 3 (pre-training), about 57 s left: 2 updates in 1.50 s"]
     assert lines[-1] == "run completed"
+
+
+def test_the_last_measurements_are_said_to_be_made_and_how_long_they_take() -> None:
+    lines = plain([*opening("ann", "auditor"), *round_lines(1), *round_lines(2), *round_lines(3)])
+    assert lines[-1] == "the last measurements, about 52 s left"
+    lines = plain(WHOLE_RUN)
+    assert lines[-3] == "the last measurements, about 18 s left"
+    assert "the last measurements" not in "".join(plain([*opening("ann"), *round_lines(1), *round_lines(3)]))
 
 
 def test_what_goes_wrong_is_said() -> None:
@@ -97,7 +116,7 @@ def test_a_run_goes_on_when_nobody_reads_along_any_more() -> None:
 
 def shown(lines: list[str]) -> str:
     console = Console(file=io.StringIO(), width=80, record=True)
-    console.print(dashboard(read_history(lines), SCENARIO))
+    console.print(dashboard(read_history(lines), SCENARIO, AT))
     return console.export_text()
 
 
@@ -107,5 +126,12 @@ def test_the_live_display_shows_phase_participants_and_accuracies() -> None:
     assert "bob" in text
     assert "lost" in text
     assert "0.50 ±0.03" in text
-    assert shown([*opening("ann"), *round_lines(1)]).startswith("round 1 of 3  pre-training  about 3 s left")
+    assert shown([*opening("ann"), *round_lines(1)]).startswith("round 1 of 3  pre-training  about 4 s left")
     assert "waiting for participants" in shown(opening("ann"))
+
+
+def test_the_bar_is_full_when_everything_is_measured_and_not_before() -> None:
+    rounds = [*opening("ann", "auditor"), *round_lines(1), *round_lines(2), *round_lines(3)]
+    waits = shown([*rounds, evaluated(1)])
+    assert "round 3 of 3  the last measurements  about 35 s left" in waits
+    assert shown(WHOLE_RUN[:-1]).splitlines()[1].count("━") == 60 > waits.splitlines()[1].count("━")

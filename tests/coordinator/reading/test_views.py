@@ -12,7 +12,6 @@ from coordinator.reading.views import (
     record_of,
     relative_label,
     remarks,
-    seconds_left,
     times_others,
 )
 from protocol.scenario import parse_scenario
@@ -141,12 +140,6 @@ def test_a_participants_record() -> None:
     record = record_of("ann", read_history(WHOLE_RUN).rounds)
     assert (record.selected, record.accepted, record.rejected) == (3, 3, 0)
     assert (record.last_round, record.last_norm, record.median_seconds) == (3, 0.5, 0.25)
-
-
-def test_the_time_left_follows_from_the_rounds_so_far() -> None:
-    history = read_history([*opening(), *round_lines(1), *round_lines(2)])
-    assert seconds_left(history, 10) == 8 * 1.5
-    assert seconds_left(read_history(opening()), 10) is None
 
 
 def test_a_run_in_which_nobody_was_malicious_had_no_attack() -> None:

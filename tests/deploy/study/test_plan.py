@@ -2,7 +2,7 @@
 
 import pytest
 
-from deploy.study.cost import cost_of
+from coordinator.reading.cost import cost_of
 from deploy.study.experiments import EXPERIMENTS
 from deploy.study.federations import Data, shortage
 from deploy.study.plan import Plan, chosen, make_plan

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from coordinator.reading.cost import Estimator, cost_of
 from coordinator.reading.fold import Reading
 from deploy.study import runner
-from deploy.study.cost import Estimator, cost_of
 from deploy.study.ledger import Ledger, StudyDirectory
 from deploy.study.plan import Plan, Run
 from deploy.study.progress import StudyProgress

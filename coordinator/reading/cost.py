@@ -1,9 +1,9 @@
 """What a run will cost, predicted from its scenario: seconds on a machine with 2 cores, to weigh progress and
-to guess how long a study takes before anything was measured. Pure."""
+to guess how long a run or a study takes before anything was measured. Pure."""
 
 from dataclasses import dataclass
 
-from protocol.scenario import Scenario
+from protocol.scenario import Evaluation, Scenario
 
 PROCESS_S = 0.5  # starting one of a run's processes and reading its data
 STEP_S = 0.0040  # one adaptation step on one core
@@ -46,7 +46,6 @@ def cost_of(scenario: Scenario, first_round: int) -> Cost:
     """``first_round``: the one that it starts from, 0 for a new federation."""
     federation, learning, evaluation = scenario.federation, scenario.learning, scenario.evaluation
     last = federation.rounds
-    due = [number for number in range(first_round, last + 1) if evaluation.due(number, last)]
     measuring = federation.participants if evaluation.by == "participants" else 1
     cases = CASES_BESIDE + len(evaluation.backdoor_in_support)
     each = sum(_episode_s(name, evaluation.adaptation_steps[-1]) for name in scenario.decision.names)
@@ -57,8 +56,17 @@ def cost_of(scenario: Scenario, first_round: int) -> Cost:
         attack=_attack_s(scenario),
         attacks=len([number for number in scenario.attack.rounds if number > first_round]),
         evaluation=measuring * cases * len(scenario.task.shots) * evaluation.episodes * each / CORES,
-        evaluations=len(due),
+        evaluations=due_rounds(evaluation, first_round, last, last),
     )
+
+
+def due_rounds(evaluation: Evaluation, first: int, reached: int, last: int) -> int:
+    """How many models are to be measured of those from round ``first`` to ``reached``; a run has more rounds
+    than there is time to look at each."""
+    every = evaluation.every
+    listed = {number for number in (*evaluation.rounds, last) if not every or number % every}
+    regular = reached // every - (first - 1) // every if every else 0
+    return regular + sum(first <= number <= reached for number in listed)
 
 
 def _attack_s(scenario: Scenario) -> float:
