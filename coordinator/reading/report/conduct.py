@@ -210,7 +210,10 @@ def cost_figure(costs: Sequence[Cost], attacks: Sequence[int]) -> Figure:
         x, low, mid, high = binned([(r.round, r.seconds) for r in cost.rows])
         if alone and len(cost.rows) > BINS:
             seconds.fill_between(x, low, high, color=cost.style.colour, alpha=0.2, linewidth=0)
-        seconds.plot(x, mid, color=cost.style.colour, linewidth=1.0, label=None if alone else cost.label)
+        seconds.plot(
+            x, mid, color=cost.style.colour, linestyle=cost.style.line, linewidth=1.0,
+            label=None if alone else cost.label,
+        )  # fmt: skip
         for i, (way, values) in enumerate(
             (
                 ("from participants", [(r.round, r.bytes_in / 1e6) for r in cost.rows]),
@@ -218,11 +221,15 @@ def cost_figure(costs: Sequence[Cost], attacks: Sequence[int]) -> Figure:
             )
         ):
             x, _, mid, _ = binned(values)
-            style = series_style(i) if alone else cost.style
-            traffic.plot(
-                x, mid, color=style.colour, linewidth=1.2, linestyle=(0, (4, 2)) if i else "-",
-                label=way if alone else None,
-            )  # fmt: skip
+            if alone:
+                traffic.plot(
+                    x, mid, color=series_style(i).colour, linewidth=1.2, linestyle=(0, (4, 2)) if i else "-",
+                    label=way,
+                )  # fmt: skip
+            else:  # dashes tell the runs apart; the one way mostly lies on the other
+                width, alpha = (4.0, 0.3) if i else (1.2, 1.0)
+                colour, dashes = cost.style.colour, cost.style.line
+                traffic.plot(x, mid, color=colour, linestyle=dashes, linewidth=width, alpha=alpha)
     retried = [r for cost in costs for r in cost.rows if r.retries]
     if retried:
         seconds.scatter(
@@ -230,7 +237,7 @@ def cost_figure(costs: Sequence[Cost], attacks: Sequence[int]) -> Figure:
             linewidths=1.6, label="retried round", zorder=3,
         )  # fmt: skip
     seconds.set_title("Seconds of each round, from selection to the new model")
-    both = "Megabytes of each round, from participants (solid) and to them (dashed)"
+    both = "Megabytes of each round, from participants and, pale and broad, to them"
     traffic.set_title("Megabytes of each round" if alone else both)
     seconds.set_ylabel("seconds")
     traffic.set_ylabel("MB")

@@ -7,7 +7,8 @@ in a page every colour becomes a CSS variable, so that a dark page shows dark fi
 
 import io
 import re
-from collections.abc import Sequence
+import textwrap
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.legend import Legend
 from matplotlib.ticker import MaxNLocator
 
 WIDTH = 7.2  # inches: one column of the page
@@ -44,7 +46,8 @@ DARK = {
     **SERIES_COLOURS,
 }
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X")
-_LINES = ("-", "--", ":")
+Dashes = tuple[float, tuple[float, ...]]  # offset, and lengths of strokes and gaps in widths of the line
+_LINES: tuple[str | Dashes, ...] = ("-", (0, (4, 1.6)), (0, (1.2, 1.2)), (0, (6, 1.4, 1.2, 1.4)))
 # The decision logics look the same in every figure of the project.
 _DECISIONS = {"linear": 1, "fresh-head": 4, "matching": 0, "matching-tuned": 2}
 
@@ -91,7 +94,7 @@ class SeriesStyle:
 
     colour: str
     marker: str
-    line: str
+    line: str | Dashes
 
     @property
     def kwargs(self) -> dict[str, Any]:
@@ -99,10 +102,12 @@ class SeriesStyle:
 
 
 def series_style(index: int) -> SeriesStyle:
-    """The looks of the ``index``-th series, counted from 0; after the last colour the line is dashed."""
+    """The looks of the ``index``-th series, counted from 0; after the last colour other dashes begin, and
+    every colour has another marker."""
     colours = list(SERIES_COLOURS)
-    line = _LINES[index // len(colours) % len(_LINES)]
-    return SeriesStyle(colours[index % len(colours)], _MARKERS[index % len(_MARKERS)], line)
+    again = index // len(colours)
+    marker = _MARKERS[(index + again) % len(_MARKERS)]
+    return SeriesStyle(colours[index % len(colours)], marker, _LINES[again % len(_LINES)])
 
 
 def decision_style(name: str, names: Sequence[str] = ()) -> SeriesStyle:
@@ -225,21 +230,47 @@ def runs_of(numbers: Sequence[int]) -> list[tuple[int, int]]:
 
 
 def legend_above(figure: Figure, axes: Sequence[Axes], columns: int = 4) -> None:
-    """One legend for all panels, over them; what several panels have in common is named once."""
+    """One legend for all panels, over them; what several panels have in common is named once. At most so many
+    ``columns``, fewer where the names are too long for that: the figure grows by the rows that takes more."""
     found: dict[str, Any] = {}
     for ax in axes:
         for handle, label in zip(*ax.get_legend_handles_labels(), strict=True):
             found.setdefault(label, handle)
     if not found:
         return
-    legend = figure.legend(
-        list(found.values()), list(found), loc="outside upper left", ncols=min(columns, len(found)),
-        borderaxespad=0.2, handlelength=1.8, columnspacing=1.6,
-    )  # fmt: skip
+    columns = min(columns, len(found))
+    legend = _legend(figure, found, columns)
+    wanted = _inches(legend)[1]
+    letters = max(map(len, found))
+    while _inches(legend)[0] > figure.get_figwidth() and letters > 1:
+        legend.remove()
+        if columns > 1:
+            columns -= 1
+        else:
+            letters = letters * 9 // 10
+        folded = {textwrap.fill(label, letters): handle for label, handle in found.items()}
+        legend = _legend(figure, folded, columns)
+    figure.set_figheight(figure.get_figheight() + _inches(legend)[1] - wanted)
     for shown in legend.legend_handles:
         if isinstance(shown, PathCollection):  # dots may be tiny where there are many
             shown.set_sizes([28.0])
             shown.set_alpha(0.9)
+
+
+def _legend(figure: Figure, found: Mapping[str, Any], columns: int) -> Legend:
+    # Where colours come again, what a line is known by are its dashes.
+    long = 3.4 if len(found) > len(SERIES_COLOURS) else 1.8
+    return figure.legend(
+        list(found.values()), list(found), loc="outside upper left", ncols=columns, borderaxespad=0.2,
+        handlelength=long, columnspacing=1.6,
+    )  # fmt: skip
+
+
+def _inches(legend: Legend) -> tuple[float, float]:
+    """Width and height. A page's own letters are hardly wider than those that are measured here."""
+    box = legend.get_window_extent()
+    dpi = legend.get_figure(root=True).dpi  # type: ignore[union-attr]
+    return box.width / dpi, box.height / dpi
 
 
 def literal(text: str) -> str:

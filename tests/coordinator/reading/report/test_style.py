@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import numpy as np
+import pytest
 from matplotlib.figure import Figure
 
 from coordinator.reading.report.style import (
@@ -75,6 +76,42 @@ def test_a_band_stays_within_fractions() -> None:
 def test_neighbouring_rounds_are_one_span() -> None:
     assert runs_of([9, 3, 4, 5]) == [(3, 5), (9, 9)]
     assert runs_of([]) == []
+
+
+def named(*labels: str, columns: int = 4) -> Figure:
+    figure, ((ax,),) = make_figure()
+    for i, label in enumerate(labels):
+        ax.plot([1, 2], [i, i], **series_style(i).kwargs, label=label)
+    legend_above(figure, [ax], columns)
+    return figure
+
+
+@pytest.mark.parametrize("length", [5, 25, 45, 300])
+def test_a_legend_is_never_wider_than_its_figure(length: int) -> None:
+    figure = named(*(f"{number} {'x' * length}" for number in range(9)))
+    figure.draw_without_rendering()
+    (legend,) = figure.legends
+    assert legend.get_window_extent().x0 >= 0
+    assert legend.get_window_extent().x1 <= figure.bbox.width
+    assert ["".join(text.get_text().split()) for text in legend.get_texts()] == [
+        f"{number}{'x' * length}" for number in range(9)
+    ]
+
+
+def test_a_figure_grows_by_the_rows_that_long_names_take() -> None:
+    def panel(figure: Figure) -> float:
+        figure.draw_without_rendering()
+        return figure.axes[0].get_window_extent().height
+
+    short, long = (named(*(f"{number} {'x' * length}" for number in range(8))) for length in (3, 60))
+    assert panel(long) == pytest.approx(panel(short), rel=0.02)
+    assert short.get_figheight() == make_figure()[0].get_figheight() < long.get_figheight()
+
+
+def test_more_lines_than_colours_are_told_apart() -> None:
+    looks = [series_style(i) for i in range(28)]
+    assert len({(look.colour, look.line) for look in looks}) == 28
+    assert len({(look.colour, look.marker) for look in looks}) == 28
 
 
 def test_foreign_labels_are_taken_literally() -> None:
