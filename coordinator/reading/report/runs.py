@@ -54,7 +54,16 @@ def read_runs(directories: Sequence[Path]) -> list[Run]:
             raise UsageProblem(f"{directory}: this run is given twice{also}; name each run once")
         seen[directory.resolve()] = directory
     labels = labels_of(list(seen))
-    return [_read(directory, label) for directory, label in zip(directories, labels, strict=True)]
+    return [_read(lasting(directory), label) for directory, label in zip(directories, labels, strict=True)]
+
+
+def lasting(directory: Path) -> Path:
+    """The same without links: `runs/latest` is another run tomorrow, and a report is read then as well."""
+    resolved = directory.resolve()
+    if resolved == directory.absolute():
+        return directory
+    here = Path.cwd().resolve()
+    return resolved.relative_to(here) if resolved.is_relative_to(here) else resolved
 
 
 def _read(directory: Path, label: str) -> Run:

@@ -14,7 +14,7 @@ from coordinator.reading.report import frames
 from coordinator.reading.report.cli import report
 from coordinator.reading.report.conduct import POINTS_SHOWN
 from coordinator.reading.report.draft import write_csv
-from coordinator.reading.report.runs import labels_of
+from coordinator.reading.report.runs import labels_of, read_runs
 from coordinator.reading.report.single import report_of
 from protocol.errors import UsageProblem
 from tests.coordinator.reading.example import evaluated, line, opening, round_lines
@@ -78,6 +78,21 @@ class TestOneRun:
             run(tmp_path / "mine", "--output", tmp_path / folder)
             contents.append({path.name: path.read_bytes() for path in (tmp_path / folder).iterdir()})
         assert contents[0] == contents[1]
+
+    def test_doing_it_again_means_this_run_and_not_the_latest(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        write_run(Path("runs/mine"))
+        Path("runs/latest").symlink_to("mine")
+        assert "runs/mine/report/report.html" in run().output
+        page = Page(Path("runs/mine/report/report.html").read_text())
+        assert "fedmeta run runs/mine/scenario.toml --attackers 1\nfedmeta inspect runs/mine" in page.text
+        assert "latest" not in page.text
+        monkeypatch.chdir("runs/mine")
+        assert [one.directory for one in read_runs([Path("../latest")])] == [Path()]
+        monkeypatch.chdir("report")
+        assert [one.directory for one in read_runs([Path("../../latest")])] == [tmp_path / "runs" / "mine"]
 
     def test_the_tables_hold_every_number(self, tmp_path: Path) -> None:
         report_on(tmp_path)
