@@ -26,7 +26,7 @@ from coordinator.reading.tables import (
     summary_table,
     times,
 )
-from coordinator.reading.views import as_played, record_of, remarks
+from coordinator.reading.views import MEASUREMENTS_ONLY, as_played, record_of, remarks
 from protocol.errors import UsageProblem
 from protocol.scenario import Scenario, load_scenario
 
@@ -138,7 +138,8 @@ def _watch(journal: Path, scenario: Scenario | None) -> None:
 
 def _show_run(history: RunHistory, scenario: Scenario | None, run_dir: Path, all_steps: bool) -> None:
     roles = roles_of(run_dir)
-    tables = [rounds_table(history, attacks_of(scenario)), participants_table(history, roles)]
+    tables = [] if history.measurements_only else [rounds_table(history, attacks_of(scenario))]
+    tables.append(participants_table(history, roles))
     if history.evaluations and scenario:
         tables.append(summary_table(history, scenario, roles, all_steps=all_steps))
     _print_lines(open_console(), headline(history, scenario, run_dir), *tables)
@@ -157,7 +158,12 @@ def headline(history: RunHistory, scenario: Scenario | None, run_dir: Path) -> l
     info = history.info
     of_all = f" of {scenario.federation.rounds}" if scenario else ""
     resumed = f", resumed {times(info.resumed)}" if info.resumed else ""
-    lines = [f"{run_dir.resolve().name}: {info.status}{resumed}, {len(history.completed)}{of_all} rounds"]
+    name = run_dir.resolve().name
+    if history.measurements_only:
+        lines = [f"{name}: {info.status}{resumed}, measured up to round {history.newest}{of_all}"]
+        lines.append(MEASUREMENTS_ONLY)
+    else:
+        lines = [f"{name}: {info.status}{resumed}, {len(history.completed)}{of_all} rounds"]
     if info.started and info.last_event:
         lasted = duration((info.last_event - info.started).total_seconds())
         took = f"{lasted} so far" if info.status == "running" else f"took {lasted}"
@@ -177,6 +183,8 @@ def _show_round(
     found = next((round_ for round_ in history.rounds if round_.number == number), None)
     if found is None:
         have = f"{history.rounds[0].number} to {history.rounds[-1].number}" if history.rounds else "none yet"
+        if history.measurements_only:
+            have = MEASUREMENTS_ONLY
         raise UsageProblem(f"{run_dir}: no round {number} in this run; its rounds: {have}")
     if as_json:
         _print_json(TypeAdapter(Round).dump_python(found, mode="json"))
@@ -194,6 +202,9 @@ def _show_participant(
         raise UsageProblem(f"{run_dir}: no participant {name!r} in this run; there were: {names}")
     if not as_json:
         who = participants_table(_only(history, found), roles_of(run_dir))
+        if history.measurements_only:
+            _print_lines(open_console(), [MEASUREMENTS_ONLY], who)
+            return
         line = f"{name}: {found.presence}, joined {times(found.joined)}"
         _print_lines(open_console(), [line], who, participant_table(name, history, attacks_of(scenario)))
         return

@@ -155,3 +155,16 @@ class RunHistory:
     @property
     def completed(self) -> tuple[Round, ...]:
         return tuple(round_ for round_ in self.rounds if round_.completion)
+
+    @property
+    def newest(self) -> int:
+        """The newest round that is known of, begun or measured."""
+        rounds = self.rounds[-1:]
+        return max(
+            self.info.start_round, *(one.round for one in self.evaluations), *(r.number for r in rounds), 0
+        )
+
+    @property
+    def measurements_only(self) -> bool:
+        """Models were measured of rounds that are not here: a study's archive leaves these out."""
+        return not self.rounds and self.newest > self.info.start_round

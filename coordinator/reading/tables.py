@@ -260,6 +260,12 @@ def round_table(round_: Round) -> Table:
 
 def participants_table(history: RunHistory, roles: dict[str, str]) -> Table:
     """Everybody who was seen; ``roles`` are known of a local run only."""
+    if history.measurements_only:
+        table = _table("Participants", "participant", "role")
+        for participant in history.participants:
+            known = roles.get(participant.name, "auditor" if participant.auditor else "not known")
+            table.add_row(participant.name, known)
+        return table
     columns = ["participant", "state", "lost", "updates", "rejected", "last norm", "seconds"]
     table = _table("Participants", *columns, *(["role"] if roles else []))
     for participant in history.participants:

@@ -34,6 +34,9 @@ def as_played(scenario: Scenario, roles: Mapping[str, str]) -> Scenario:
     return scenario.model_copy(update={"attack": scenario.attack.model_copy(update={"rounds": ()})})
 
 
+MEASUREMENTS_ONLY = "only measurements are here, as in a study's archive: no rounds, no updates, no losses"
+
+
 def phase(number: int, attacks: Sequence[int]) -> str:
     """What the run is doing in a round: one word or two."""
     if not attacks:

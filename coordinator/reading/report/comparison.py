@@ -49,8 +49,9 @@ def comparison_of(runs: Sequence[Run]) -> Draft:
         draft.add(*notices(run))
     _what_was_run(draft, runs)
     _accuracies(draft, runs)
-    _norms(draft, runs)
-    _conduct(draft, runs)
+    if conducted := [run for run in runs if not run.history.measurements_only]:
+        _norms(draft, conducted)
+        _conduct(draft, conducted)
     commands = "\n".join(f"fedmeta report {run.directory}" for run in runs)
     draft.add(Heading("Each run by itself"), Code(commands))
     return draft

@@ -26,7 +26,7 @@ class Run:
     @property
     def attacks(self) -> tuple[int, ...]:
         """The rounds of the attack that the run has reached."""
-        last = self.history.rounds[-1].number if self.history.rounds else 0
+        last = self.history.newest
         return tuple(r for r in self.scenario.attack.rounds if r <= last) if self.scenario else ()
 
     @property

@@ -34,9 +34,10 @@ def report_of(run: Run) -> Draft:
         _accuracy_section(draft, run, measured)
     else:
         draft.add(Heading("Accuracy"), Paragraph("Nothing was evaluated in this run."))
-    norms_section(draft, run)
-    participants_section(draft, run)
-    rounds_section(draft, run)
+    if not run.history.measurements_only:
+        norms_section(draft, run)
+        participants_section(draft, run)
+        rounds_section(draft, run)
     if measured:
         _measurements_section(draft, run, measured)
     _again_section(draft, run)

@@ -8,7 +8,7 @@ from coordinator.reading.report.frames import UpdateRow
 from coordinator.reading.report.page import Notice
 from coordinator.reading.report.runs import Run
 from coordinator.reading.tables import duration, interval, times
-from coordinator.reading.views import relative_label
+from coordinator.reading.views import MEASUREMENTS_ONLY, relative_label
 
 Table = tuple[list[str], list[list[str]]]
 NOTHING = "–"
@@ -50,6 +50,7 @@ def outcome(run: Run) -> str:
 def rounds_done(run: Run) -> str:
     """The last completed round, of those planned where the scenario is known."""
     done = run.history.completed[-1].number if run.history.completed else 0
+    done = run.history.newest if run.history.measurements_only else done
     return f"{done} of {run.scenario.federation.rounds}" if run.scenario else str(done)
 
 
@@ -95,6 +96,8 @@ def notices(run: Run) -> list[Notice]:
         found.append(
             Notice(f"{run.label}: {lines} of the journal could not be read, left out here.", "warning")
         )
+    if history.measurements_only:
+        found.append(Notice(f"{run.label}: {MEASUREMENTS_ONLY}.", "note"))
     if run.scenario is None:
         text = "its directory holds no scenario.toml, so it is not known when the attack was."
         found.append(Notice(f"{run.label}: {text}", "warning"))

@@ -101,6 +101,22 @@ def test_the_summary_fits_a_narrow_terminal(run_dir: Path) -> None:
     assert max(map(len, shown.splitlines())) <= 80
 
 
+def test_of_a_run_from_an_archive_it_is_said_what_is_not_there(run_dir: Path) -> None:
+    events = ("run_started", "participant_joined", "evaluated", "run_completed")
+    write_journal(run_dir, *(one for one in WHOLE_RUN if json.loads(one)["event"] in events))
+    output = run(run_dir).output
+    assert "completed, measured up to round 3 of 3\nonly measurements are here" in output
+    assert "right after it" in output
+    assert "0.75 ±0.03" in output
+    assert "Rounds" not in output
+    assert "state" not in output
+    bob = run(run_dir, "--participant", "bob").output
+    assert "malicious" in bob
+    assert "round by round" not in bob
+    with pytest.raises(UsageProblem, match=r"no round 2 in this run; its rounds: only measurements are here"):
+        run(run_dir, "--round", "2")
+
+
 def test_what_a_run_began_with_is_said(run_dir: Path) -> None:
     started = line("run_started", endpoint="tcp://x", round=2, started_from="runs/pre/round-000002.json")
     write_journal(run_dir, started, *round_lines(3))

@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 
 from coordinator.reading.report import frames
 from coordinator.reading.report.cli import report
+from coordinator.reading.report.comparison import comparison_of
 from coordinator.reading.report.conduct import POINTS_SHOWN
 from coordinator.reading.report.draft import write_csv
 from coordinator.reading.report.runs import labels_of, read_runs
@@ -183,6 +184,23 @@ class TestWhatIsMissing:
         page = page_of(tmp_path, lines=lines)
         assert "Nothing was evaluated in this run" in page.text
         assert len(page.all("figure")) == 3
+
+    def test_of_an_archive_only_what_is_in_it_is_reported(self, tmp_path: Path) -> None:
+        events = ("run_started", "participant_joined", "evaluated", "run_completed")
+        lines = [one for one in WHOLE if json.loads(one)["event"] in events]
+        page = page_of(tmp_path / "packed", lines=lines)
+        for said in ("packed: only measurements are here", "4 of 4", "right after it", "round 3"):
+            assert said in page.text
+        for wrong in ("No update was accepted", "No round is complete", "after round"):
+            assert wrong not in page.text
+        assert len(page.all("figure")) == 1
+        runs = [run_of(tmp_path / "packed", lines=lines), run_of(tmp_path / "whole")]
+        both = Page(comparison_of(runs).page())
+        assert "before the attack" in both.text
+        assert "whole: The update that stands out most" in both.text
+        assert "packed: No round" not in both.text
+        alone = Page(comparison_of(runs[:1]).page())
+        assert "Update norms" not in alone.text
 
     def test_lines_that_cannot_be_read_are_counted(self, tmp_path: Path) -> None:
         page = page_of(tmp_path, lines=[*WHOLE, '{"torn', "nonsense"])
