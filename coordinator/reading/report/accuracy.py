@@ -1,5 +1,6 @@
 """Figures of what was measured: accuracies over rounds, and against adaptation steps."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -160,11 +161,26 @@ def steps_figure(
     for ax in axes[-1]:
         ax.set_xscale("symlog", linthresh=1)
         ax.set_xlim(-0.15, steps[-1] * 1.15)
-        ax.set_xticks(steps, [str(step) for step in steps], fontsize=7.5)
+        ax.set_xticks(steps, step_labels(steps), fontsize=7.5)
         ax.minorticks_off()
         ax.set_xlabel("adaptation steps")
     legend_above(figure, [ax for row_ in axes for ax in row_])
     return figure
+
+
+def step_labels(steps: Sequence[int]) -> list[str]:
+    """The numbers of a logarithmic axis in one of three columns: what would touch its neighbour goes on a
+    second line, and is left out where that is taken as well."""
+    ends: dict[str, float] = {"": -math.inf, "\n": -math.inf}
+    labels = []
+    for step in steps:
+        # In decades; from 0 to 1 it is somewhat more than one.
+        middle, half = (1.1 + math.log10(step) if step else 0.0), 0.055 * len(str(step))
+        free = next((line for line, end in ends.items() if end <= middle - half), None)
+        labels.append("" if free is None else f"{free}{step}")
+        if free is not None:
+            ends[free] = middle + half + 0.07
+    return labels
 
 
 def _line_over_steps(

@@ -252,7 +252,12 @@ def cost_figure(costs: Sequence[Cost], attacks: Sequence[int]) -> Figure:
     for ax in (seconds, traffic):
         mark_attacks(ax, attacks, named=False)
     round_axis(traffic)
-    legend_above(figure, [seconds, traffic])
+    legend_above(figure, [seconds])
+    if alone:  # beside the panel that it is of: the seconds are neither of the two ways
+        traffic.legend(
+            loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=2, borderaxespad=0.1, borderpad=0.2,
+            handlelength=1.8, columnspacing=1.6,
+        )  # fmt: skip
     return figure
 
 

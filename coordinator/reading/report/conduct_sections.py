@@ -13,7 +13,7 @@ from coordinator.reading.report.conduct import (
 from coordinator.reading.report.draft import Draft
 from coordinator.reading.report.page import Heading, Paragraph, TableBlock
 from coordinator.reading.report.runs import Run
-from coordinator.reading.report.style import series_style
+from coordinator.reading.report.style import GREY, series_style
 from coordinator.reading.report.words import NOTHING, counted, norms_words, yes
 from coordinator.reading.tables import duration, size
 from coordinator.reading.views import condensed, remarks
@@ -117,7 +117,7 @@ def rounds_section(draft: Draft, run: Run) -> None:
     caption = "Seconds and bytes of each round"
     if len(rows) > BINS:
         caption += ": medians of stretches of rounds, with the shortest and the longest as a band"
-    figure = cost_figure([Cost(run.label, series_style(0), rows)], run.attacks)
+    figure = cost_figure([Cost(run.label, series_style(GREY), rows)], run.attacks)
     draft.add(Paragraph(words))
     draft.add_figure("rounds", figure, f"{caption}.", f"Lines over rounds. {words}", "rounds")
     if rejections:

@@ -37,6 +37,7 @@ SERIES_COLOURS = {
     "#5b4bb3": "#b3a5ff",  # violet
     "#4d5761": "#b6c0ca",  # grey
 }
+GREY = 6  # by its place
 DARK = {
     INK: "#e6edf3",
     MUTED: "#9aa5b1",

@@ -7,27 +7,34 @@ import numpy as np
 import pytest
 from matplotlib.axes import Axes
 
+from coordinator.reading.pooling import Measured
 from coordinator.reading.report import frames
 from coordinator.reading.report.accuracy import (
     Series,
     accuracy_figure,
     notable_rounds,
     squeezed_from,
+    step_labels,
     steps_figure,
 )
 from coordinator.reading.report.conduct import (
     BINS,
+    Cost,
     Presence,
     binned,
+    cost_figure,
     norms_figure,
     presences,
     thinned,
     timeline_figure,
 )
-from coordinator.reading.report.style import decision_style
+from coordinator.reading.report.style import GREY, decision_style, series_style
+from protocol.messages import Interval
 from tests.coordinator.reading.example import evaluated, line, opening, round_lines
 from tests.coordinator.reading.report.made_up import run_of
 
+ACCURACY = Interval(mean=0.5, ci95=0.1, episodes=10)
+MEASURED = Measured(1, "linear", 5, 0, False, False, ACCURACY, ACCURACY, ACCURACY, ())
 QUIET = frames.UpdateRow("run", 1, False, "ann", "benign", 0.5, 1.0, 400, 0.1)
 
 
@@ -162,6 +169,37 @@ def test_what_does_not_adapt_is_a_level_line_over_all_steps(tmp_path: Path) -> N
     assert [0, 1, 10, 100] in ends
     assert [0, 100] in ends
     assert figure.axes[0].get_xlabel() == "adaptation steps"
+
+
+def test_the_numbers_of_steps_do_not_touch() -> None:
+    assert step_labels([0, 1, 5, 10, 20, 50, 100]) == ["0", "1", "5", "10", "20", "50", "\n100"]
+    assert step_labels([97, 98, 99]) == ["97", "\n98", ""]
+    counts = [0, 1, 5, 10, 20, 50, 100]
+    series = [
+        Series("linear", decision_style("linear"), [replace(MEASURED, adaptation_steps=n) for n in counts])
+    ]
+    figure = steps_figure(series, [(1, "right after it")], 5)
+    figure.draw_without_rendering()
+    for ax in figure.axes:
+        boxes = [label.get_window_extent() for label in ax.get_xticklabels()]
+        second = ["\n" in label.get_text() for label in ax.get_xticklabels()]
+        for i, box in enumerate(boxes):
+            others = [other for other, below in zip(boxes[:i], second, strict=False) if below == second[i]]
+            assert all(other.x1 + 3 < box.x0 for other in others)
+
+
+def test_the_legend_of_a_runs_bytes_is_with_their_panel(tmp_path: Path) -> None:
+    rows = frames.round_rows(run_of(tmp_path))
+    figure = cost_figure([Cost("run", series_style(GREY), rows)], ())
+    seconds, traffic = figure.axes
+    assert figure.legends == []
+    legend = traffic.get_legend()
+    assert legend is not None
+    assert [text.get_text() for text in legend.get_texts()] == ["from participants", "to participants"]
+    colours = {one.get_color() for one in traffic.get_lines()}
+    assert seconds.get_lines()[0].get_color() not in colours
+    both = cost_figure([Cost(name, series_style(i), rows) for i, name in enumerate(("a", "b"))], ())
+    assert [text.get_text() for text in both.legends[0].get_texts()] == ["a", "b"]
 
 
 def test_an_unknown_decision_logic_has_looks_of_its_own() -> None:
