@@ -1,5 +1,7 @@
 """A page holds all it needs, is closed properly, and says in words what figures show."""
 
+import re
+
 import pytest
 
 from coordinator.reading.report.page import (
@@ -73,6 +75,17 @@ def test_light_dark_phone_and_paper_are_thought_of() -> None:
     ):
         assert needed in source
     assert "/* light figures */" not in source
+
+
+def test_a_table_may_be_wider_than_the_text_and_keeps_its_row_labels_in_view() -> None:
+    source = render_page("Title", EVERYTHING)
+    tables = re.findall(r"(<div[^>]*>)(<div[^>]*>)<table>", source)
+    assert len(tables) == source.count("<table>") == 2
+    assert all('class="wide"' in outer and 'class="scroll"' in inner for outer, inner in tables)
+    style = " ".join(source.split())
+    assert re.search(r"\.wide \{[^}]*width: calc\(100vw", style)
+    assert re.search(r"th:first-child, td:first-child \{ position: sticky; left: 0; background: ", style)
+    assert re.search(r"@media print .*\.wide \{ display: block; width: auto;", style)
 
 
 @pytest.mark.parametrize(
