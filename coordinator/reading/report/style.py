@@ -251,7 +251,7 @@ def legend_above(figure: Figure, axes: Sequence[Axes], columns: int = 4) -> None
             letters = letters * 9 // 10
         folded = {textwrap.fill(label, letters): handle for label, handle in found.items()}
         legend = _legend(figure, folded, columns)
-    figure.set_figheight(figure.get_figheight() + _inches(legend)[1] - wanted)
+    figure.set_figheight(figure.get_figheight() + (_inches(legend)[1] - wanted))
     for shown in legend.legend_handles:
         if isinstance(shown, PathCollection):  # dots may be tiny where there are many
             shown.set_sizes([28.0])
