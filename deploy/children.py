@@ -118,9 +118,10 @@ def end_all(children: Sequence[Child], bell: Bell, grace_s: float) -> None:
         child.kill()
 
 
-def await_exit(children: Sequence[Child], bell: Bell, seconds: float) -> bool:
-    """Whether all ended in that time; an interrupt meanwhile ends the waiting."""
-    interrupts, deadline = bell.interrupts, time.monotonic() + seconds
+def await_exit(children: Sequence[Child], bell: Bell, seconds: float, since: int | None = None) -> bool:
+    """Whether all ended in that time; an interrupt meanwhile ends the waiting. ``since``: how many interrupts
+    the waiting answers, where these are not all so far."""
+    interrupts, deadline = bell.interrupts if since is None else since, time.monotonic() + seconds
     while any(child.exit_code is None for child in children):
         left = deadline - time.monotonic()
         if left <= 0 or bell.interrupts > interrupts:

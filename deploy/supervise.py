@@ -180,8 +180,9 @@ class Supervisor:
 
     def _interrupted(self, what: str) -> NoReturn:
         # The coordinator first: a participant that leaves before it would be struck off the roster.
+        answered = self._bell.interrupts  # before somebody is told to interrupt again, and does
         self._progress.note("stopping: the coordinator writes a checkpoint (Ctrl-C again kills it)")
-        stored = self._stop_coordinator()
+        stored = self._stop_coordinator(answered)
         self._look()
         if not stored:
             for child in self._children.values():
@@ -194,8 +195,9 @@ class Supervisor:
         where = f"the checkpoint of round {info.checkpoint}"
         raise Interrupted(f"{done}; go on from {where} with: fedmeta run --resume {self.run.run_dir}")
 
-    def _stop_coordinator(self) -> bool:
+    def _stop_coordinator(self, answered: int | None = None) -> bool:
         """Whether it ended by itself, with a checkpoint written."""
         coordinator = self._children[COORDINATOR]
         coordinator.send(signal.SIGINT)
-        return await_exit([coordinator], self._bell, CHECKPOINT_S) and coordinator.exit_code == 130
+        ended = await_exit([coordinator], self._bell, CHECKPOINT_S, answered)
+        return ended and coordinator.exit_code == 130

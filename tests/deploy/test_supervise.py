@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -17,7 +18,7 @@ from coordinator.reading.follow import JournalTail
 from coordinator.reading.progress import PlainProgress
 from deploy.children import Bell, Child
 from deploy.plan import COORDINATOR, LocalRun, cast_roles
-from deploy.supervise import MAX_RESTARTS, Interrupted, Supervisor, Verdict, judge
+from deploy.supervise import CHECKPOINT_S, MAX_RESTARTS, Interrupted, Supervisor, Verdict, judge
 from protocol.errors import RunFailed
 from tests.coordinator.reading.example import line, round_lines
 
@@ -235,6 +236,28 @@ def test_a_second_interrupt_kills_what_does_not_answer(stage: Stage) -> None:
     stage.scripts["participant-1"] = "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n" + FOREVER
     with pytest.raises(Interrupted, match="killed before the first round; there is no checkpoint"):
         stage.run()
+
+
+class Impatient(io.StringIO):
+    """Interrupts again while it is still being told how."""
+
+    def write(self, text: str) -> int:
+        if "Ctrl-C again kills it" in text:
+            os.kill(os.getpid(), signal.SIGINT)
+        return super().write(text)
+
+
+def test_a_second_interrupt_at_once_counts_as_well(stage: Stage) -> None:
+    stage.output = Impatient()
+    stage.scripts[COORDINATOR] = (
+        "signal.signal(signal.SIGINT, signal.SIG_IGN)\n"
+        f"log({STARTED!r}); os.kill(os.getppid(), signal.SIGINT)\n"
+        "while True: signal.pause()"
+    )
+    began = time.monotonic()
+    with pytest.raises(Interrupted, match="killed before the first round"):
+        stage.run()
+    assert time.monotonic() - began < CHECKPOINT_S / 2
 
 
 def test_what_the_end_of_a_process_means() -> None:
