@@ -18,6 +18,12 @@ from tests.deploy.study.journals import Asked, Invent, Values, as_the_paper_says
 
 LINEAR = "300 rounds of pre-training (linear head)"
 BOTH = f"{LINEAR}, 150 rounds of pre-training (matching loss)"
+ROUNDS = "benign rounds after the attack"
+AXES = {
+    **{"backdoor-by-adaptation-steps": "adaptation steps", "persistence": ROUNDS, "support": ROUNDS},
+    **{"decisions": ROUNDS, "variations": "", "adaptive": ROUNDS, "trade-off": "main-task accuracy, +50"},
+    **{"gain-kept": "share of the gain kept", "by-depth": "shared blocks"},
+}
 PRETRAININGS = {
     **dict.fromkeys(("E1", "E2", "E3", "E5"), LINEAR),
     **dict.fromkeys(("E4", "E6"), BOTH),
@@ -43,6 +49,7 @@ def test_an_experiment_has_a_page_that_opens_offline_and_every_number_as_csv(
     assert {"measurements.csv", "report.html"} <= there
     for figure in result.findings.figures:
         assert {f"{figure.stem}.png", f"{figure.stem}.svg"} <= there
+        assert {panel.x_label for panel in figure.panels} == {AXES[figure.stem]}
     for table in result.findings.tables:
         assert f"{table.stem}.csv" in there
     for verdict in result.findings.verdicts:
