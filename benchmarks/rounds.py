@@ -23,8 +23,8 @@ import click
 
 from benchmarks.local import WARM_UP, Took, overrides, scenario_of
 from benchmarks.peers.installed import BLAZEFL, installed
+from benchmarks.program import SideFailed, told_by
 from benchmarks.spread import Comparison, Spread
-from benchmarks.wire.measured import REPOSITORY
 from protocol.manifest import Parameters
 from tests.simulation import rounds as rounds_of
 from tests.system.failures.federation import when
@@ -67,7 +67,7 @@ def measure(rounds: int, participants: int, repetitions: int, say: Callable[[str
         for pool, comparison in list(peers.items()):
             try:
                 _note(comparison, blazefl(pool, rounds, participants), ours)
-            except click.ClickException as failure:
+            except (SideFailed, click.ClickException) as failure:
                 del peers[pool]
                 found.failures.append(str(failure))
         took = ", ".join(
@@ -109,18 +109,7 @@ def processes(rounds: int, participants: int, folder: Path) -> Took:
 
 
 def blazefl(pool: str, rounds: int, participants: int) -> Took:
-    command = [str(BLAZEFL), "-m", "benchmarks.peers.blazefl_rounds", pool, str(rounds), str(participants)]
-    done = subprocess.run(
-        command,
-        check=False,
-        capture_output=True,
-        text=True,
-        cwd=REPOSITORY,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )
-    if done.returncode:
-        raise click.ClickException(f"{' '.join(command)}: exit code {done.returncode}\n{done.stderr[-2000:]}")
-    return Took(**json.loads(done.stdout.splitlines()[-1]))
+    return Took(**told_by(BLAZEFL, "benchmarks.peers.blazefl_rounds", pool, str(rounds), str(participants)))
 
 
 if __name__ == "__main__":

@@ -13,10 +13,11 @@ from benchmarks import aggregation, encodings, results, starting
 from benchmarks.machine import available_bytes, libraries, observed
 from benchmarks.peers.installed import versions
 from benchmarks.plan import EPISODES, Plan
+from benchmarks.program import SideFailed
 from benchmarks.results import Encoded, Results
 from benchmarks.wire import ours
 from benchmarks.wire.measured import Case
-from benchmarks.wire.sides import SideFailed, available, compare
+from benchmarks.wire.sides import available, compare
 from protocol.scenario import load_scenario
 from protocol.scenario_files import find_scenario
 

@@ -1,8 +1,5 @@
 """Who can be asked for a round, and what each needs of it, side by side."""
 
-import json
-import os
-import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
@@ -11,8 +8,9 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks.peers.installed import FLOWER, installed
+from benchmarks.program import told_by
 from benchmarks.wire import ours
-from benchmarks.wire.measured import ENCRYPTED, REPOSITORY, Case, Go
+from benchmarks.wire.measured import ENCRYPTED, Case, Go
 
 
 def measure_ours(case: Case) -> Go:
@@ -20,29 +18,9 @@ def measure_ours(case: Case) -> Go:
         return ours.rounds(case, Path(folder))
 
 
-class SideFailed(Exception):
-    """A program did not measure anything; its last words."""
-
-
 def _told_by(python: Path, module: str, case: Case) -> Go:
-    command = [str(python), "-m", module, str(case.parameters), str(case.participants)]
-    command += [ENCRYPTED] if case.keys else []
-    done = subprocess.run(
-        command,
-        check=False,
-        capture_output=True,
-        text=True,
-        cwd=REPOSITORY,
-        env={
-            **os.environ,
-            "OMP_NUM_THREADS": "1",
-            "FLWR_TELEMETRY_ENABLED": "0",
-            "RAY_USAGE_STATS_ENABLED": "0",
-        },
-    )
-    if done.returncode:
-        raise SideFailed(f"{' '.join(command)}: exit code {done.returncode}\n{done.stderr[-2000:]}")
-    return Go(**json.loads(done.stdout.splitlines()[-1]))
+    how = [ENCRYPTED] if case.keys else []
+    return Go(**told_by(python, module, str(case.parameters), str(case.participants), *how))
 
 
 SIDES: dict[str, Callable[[Case], Go]] = {
