@@ -181,6 +181,6 @@ class AnySurveyedFederation(AnyFederation):
 
 
 for machine in (AnyFederation, AnySurveyedFederation):
-    machine.TestCase.settings = settings(max_examples=100, stateful_step_count=30, deadline=None)
+    machine.TestCase.settings = settings(max_examples=100, stateful_step_count=30)
 TestAnyFederation = AnyFederation.TestCase
 TestAnySurveyedFederation = AnySurveyedFederation.TestCase

@@ -5,7 +5,7 @@ from typing import Any
 import msgpack
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from protocol.codec import MAX_DETAIL, CodecError, Decoded, decode, encode
@@ -55,7 +55,7 @@ def tampered(message: Message, **fields: object) -> bytes:
 
 @pytest.mark.parametrize("kind", MESSAGE_TYPES, ids=lambda kind: kind.__name__)
 def test_every_message_survives_the_wire(kind: type[Message]) -> None:
-    @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @settings(max_examples=25)
     @given(a(kind))
     def survives(message: Message) -> None:
         parameters = parameters_for(message)
@@ -181,13 +181,13 @@ def test_wrong_tensor_frames_still_tell_which_update_they_were_of() -> None:
 # Nothing else comes out, whatever comes in
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(st.binary(max_size=200), max_size=4))
 def test_arbitrary_frames_are_refused(frames: list[bytes]) -> None:
     decodes_or_is_refused(frames)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(any_message(), st.data())
 def test_a_cut_header_is_malformed(message: Message, data: st.DataObject) -> None:
     head, *tensors = encode(message, parameters_for(message))
@@ -195,7 +195,7 @@ def test_a_cut_header_is_malformed(message: Message, data: st.DataObject) -> Non
     assert refusal_of(head[:cut], *tensors).kind == "malformed"
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(any_message(), st.data())
 def test_flipped_bits_give_a_message_or_a_refusal(message: Message, data: st.DataObject) -> None:
     head, *tensors = encode(message, parameters_for(message))
@@ -205,7 +205,7 @@ def test_flipped_bits_give_a_message_or_a_refusal(message: Message, data: st.Dat
     decodes_or_is_refused([bytes(flipped), *tensors])
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(any_message(), st.data())
 def test_changed_headers_give_a_message_or_a_refusal(message: Message, data: st.DataObject) -> None:
     fields: dict[str, Any] = msgpack.unpackb(encode(message, parameters_for(message))[0])

@@ -41,7 +41,7 @@ def test_they_count_as_the_values_that_they_decode_to(
 @every_rule
 @every_encoding
 @given(shuffle=st.randoms(use_true_random=False))
-@settings(deadline=None, max_examples=10)
+@settings(max_examples=10)
 def test_the_order_of_arrival_does_not_change_one_bit(
     encoding: str, name: str, rules: dict[str, Any], shuffle: random.Random
 ) -> None:

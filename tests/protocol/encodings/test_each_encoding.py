@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from protocol.encodings import BadFrames, BFloat16, Exact, Int8
@@ -149,7 +149,6 @@ def test_minus_128_is_refused() -> None:
 
 
 @given(st.data())
-@settings(deadline=None)
 def test_what_int8_takes_it_would_write_again_alike(data: st.DataObject) -> None:
     """Of units that use the range, so that the scale is the one that an encoder would choose."""
     units = data.draw(st.lists(st.integers(-LEVELS, LEVELS), min_size=1, max_size=30))

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from protocol.encodings import ENCODINGS, BadFrames, Encoding
@@ -96,7 +96,6 @@ def test_what_is_not_float32_travels_as_it_is(name: str) -> None:
 
 @every_encoding
 @given(cuts=st.lists(st.integers(0, 23_600), min_size=1, max_size=5))
-@settings(deadline=None)
 def test_it_can_be_read_in_parts_that_begin_anywhere(name: str, cuts: list[int]) -> None:
     values = made(name).encode(drawn()).buffers[FLOAT32]
     edges = [0, *sorted(min(cut, values.size) for cut in cuts), values.size]
@@ -150,7 +149,6 @@ def test_other_sizes_are_refused(name: str) -> None:
 @pytest.mark.filterwarnings("error")
 @every_encoding
 @given(data=st.data())
-@settings(deadline=None)
 def test_any_bytes_of_the_right_size_are_values_or_refused(name: str, data: st.DataObject) -> None:
     encoding = made(name, flat(40))
     there = values_or_refused(encoding, data.draw(frames_of(encoding.sizes)))
@@ -164,7 +162,6 @@ def test_any_bytes_of_the_right_size_are_values_or_refused(name: str, data: st.D
 @pytest.mark.filterwarnings("error")
 @every_encoding
 @given(values=st.lists(st.floats(-1e3, 1e3, width=32), min_size=1, max_size=40), data=st.data())
-@settings(deadline=None)
 def test_flipped_bits_are_values_or_refused(name: str, values: list[float], data: st.DataObject) -> None:
     delta = vector(values)
     encoding = made(name, delta.manifest)
