@@ -135,6 +135,12 @@ class Bench:
         self._jobs.append(lambda: self.federation.counted(arrival, self._count(name, number), self.now))
         self._work()
 
+    def play(self, rounds: int = 1) -> None:
+        """Whole rounds, to which all who are selected send their updates."""
+        for _ in range(rounds):
+            for name in sorted(self.selected):
+                self.update(name)
+
     def offer(self, name: str, number: int | None = None) -> None:
         """That it has an update for that round, or for the current one."""
         number = self.federation.rounds.current if number is None else number

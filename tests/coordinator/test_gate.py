@@ -4,7 +4,7 @@ import contextlib
 import os
 import socket
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -18,7 +18,7 @@ from protocol.messages import Heartbeat, Join, Refuse, Rejected, Train, Update
 from protocol.monitoring import Happened
 from protocol.sockets import DealerSocket
 from tests.coordinator import tiny
-from tests.coordinator.processes import DaemonProcess, JournalLine, Participant, train_all, zmq_context
+from tests.coordinator.processes import DaemonProcess, JournalLine, Participant, train_all
 
 NAMES = ["ann", "bob", "cid", "dee"]
 Context = zmq.Context[zmq.Socket[bytes]]
@@ -27,12 +27,6 @@ OTHERS = (
     "{path}: group or others may change this list (mode 0666); look whether it is as it should be, then "
     "chmod go-w {path}"
 )
-
-
-@pytest.fixture
-def context() -> Iterator[Context]:
-    with zmq_context() as context:
-        yield context
 
 
 class Locked:
