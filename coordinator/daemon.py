@@ -25,6 +25,7 @@ from coordinator.effects import (
 from coordinator.federation import Federation
 from coordinator.gate import Gate
 from coordinator.journal import Journal, RunFailedEvent, RunInterrupted
+from coordinator.pauses import Pauses
 from coordinator.record import Record
 from coordinator.wakeup import Wakeup
 from coordinator.writing import CheckpointWriter, Written
@@ -87,6 +88,7 @@ class Daemon:
             self._poller.register(raw, zmq.POLLIN)
         self._poller.register(wakeup.fileno(), zmq.POLLIN)
         self._bytes_in = self._bytes_out = 0
+        self._pauses = Pauses()
         self._orders: deque[Send] = deque()  # to train, which are sent a few at a time
         self._on_loan: tuple[Parameters, list[zmq.Frame]] | None = None  # what was sent last
         self._finished = False
@@ -128,7 +130,9 @@ class Daemon:
         patience = min(self._federation.wake_at(now), self._gate.wake_at()) - now
         if self._parent is not None:
             patience = min(patience, PARENT_CHECK_S)
+        self._pauses.looked()
         self._poller.poll(0 if self._orders else max(0, round(patience * 1000) + 1))
+        self._pauses.waited()
         self._wakeup.drain()
         if self._parent is not None and os.getppid() != self._parent:
             self._wakeup.interrupted = "the process that started this one has ended"
@@ -139,6 +143,7 @@ class Daemon:
         while (received := self._socket.receive()) is not None:
             self._perform(self._take(received))
             self._collect()
+            self._pauses.looked()
             if time.monotonic() > until:
                 return
 
@@ -259,7 +264,12 @@ class Daemon:
         self._record.made(done.model)
         traffic = self._bytes_in, self._bytes_out
         self._bytes_in = self._bytes_out = 0
-        return self._federation.round_closed(time.monotonic(), bytes_in=traffic[0], bytes_out=traffic[1])
+        return self._federation.round_closed(
+            time.monotonic(),
+            bytes_in=traffic[0],
+            bytes_out=traffic[1],
+            longest_pause_s=self._pauses.take(),
+        )
 
     def _acknowledge(self, written: Written) -> None:
         self._perform(

@@ -280,7 +280,9 @@ class Federation:
             effects += self._lose(member, "silent", now)
         return effects + self.rounds.tick(now) + self._go_on(now)
 
-    def round_closed(self, now: float, *, bytes_in: int, bytes_out: int) -> list[Effect]:
+    def round_closed(
+        self, now: float, *, bytes_in: int, bytes_out: int, longest_pause_s: float
+    ) -> list[Effect]:
         """The model of the round has been made."""
         names, seconds = self.rounds.closed(now)
         number = self.rounds.completed
@@ -295,6 +297,7 @@ class Federation:
                 seconds=seconds,
                 bytes_in=bytes_in,
                 bytes_out=bytes_out,
+                longest_pause_s=longest_pause_s,
                 model_digest=digest,
                 server_rate=rate,
             )

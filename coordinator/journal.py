@@ -269,7 +269,9 @@ class UpdateRejected(JournalEvent):
 
 @dataclass(frozen=True, slots=True)
 class RoundCompleted(JournalEvent):
-    """``rejected`` counts all that was turned away since the round before; ``rejections`` by reason."""
+    """``rejected`` counts all that was turned away since the round before; ``rejections`` by reason.
+    ``longest_pause_s``: the longest for which the coordinator took no message meanwhile, while it did
+    something else."""
 
     round: int
     received: int
@@ -278,6 +280,7 @@ class RoundCompleted(JournalEvent):
     seconds: float
     bytes_in: int
     bytes_out: int
+    longest_pause_s: float
     model_digest: str
     server_rate: float
 

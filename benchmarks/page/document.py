@@ -27,12 +27,14 @@ in shared memory (`benchmarks/peers/flower_simulation.py`). Encrypted is CURVE, 
 of a round is from one round's end to the next; of it also the median of the repetitions' 95th percentiles.
 Processor time is that of a round: of the coordinator's process with all its threads, and of it and all
 participants'. Memory is the coordinator's."""
-WATCHED = """Another participant joins, never says that it is ready, and sends heartbeats, one 20 ms (after
-the first thousand 60 ms) after the answer to the one before. The pause is the longest time until an answer,
-from before anybody joined until the run was over; nothing is taken off it, so it holds the way there and
-back, and the time for which the other processes kept the processors from either end. By how much that
-participant woke up too late, at most, is beside it. Runs of their own: the other figures are not disturbed by
-it."""
+WATCHED = """The pause is the longest time for which the coordinator's loop took no message because it did
+something else, or was kept from the processor, from its start to the end of the last round: `longest_pause_s`
+of `round_completed` in the journal. Beside it is what that comes to at the other end: another participant
+joins, never says that it is ready, and sends heartbeats, one 20 ms (after the first thousand 60 ms) after the
+answer to the one before. Of the longest time until an answer nothing is taken off: it holds the way there and
+back, what the others said before it and is answered first, and the time for which all these processes kept
+each other from the processors. By how much that participant woke up too late, at most, is in the next column.
+Runs of their own: the other figures are not disturbed by it."""
 AGGREGATION = """Counting one update so that the order of arrival does not matter, against a finiteness check,
 a norm and an addition in float32; each the fastest of some. Step and digest happen once a round."""
 INNER_LOOP = "The same steps in bare PyTorch are the reference, in the same process."
@@ -64,7 +66,7 @@ def page(results: Results) -> str:
     lines += [*_targets(of_learning(results)), ""]
     lines += ["## What a federation costs", "", FEDERATION, "", *_sides(results.sides), ""]
     lines += ["## More participants, more parameters", "", *_scaling(results), ""]
-    lines += ["## How long the coordinator does not answer", "", WATCHED, "", *_watched(results), ""]
+    lines += ["## How long the coordinator does not listen", "", WATCHED, "", *_watched(results), ""]
     lines += ["## Starting", "", *_starting(results), ""]
     lines += ["## A whole federation against one loop", "", *_rounds(results), ""]
     lines += ["## A participant's inner loop", "", INNER_LOOP, "", *_comparisons(results.inner_loop), ""]
@@ -137,11 +139,11 @@ def _scaling(results: Results) -> list[str]:
 
 def _watched(results: Results) -> list[str]:
     return [
-        "| | longest pause, ms | the watcher late by, ms | heartbeats |",
-        "|---|---|---|---|",
+        "| | longest pause, ms | longest until an answer, ms | the watcher late by, ms | heartbeats |",
+        "|---|---|---|---|---|",
         *(
-            f"| {one.case} | {short(1000 * one.longest_s)} | {short(1000 * one.late_s)} "
-            f"| {one.heartbeats:,} |"
+            f"| {one.case} | {short(1000 * one.pause_s)} | {short(1000 * one.answer_s)} "
+            f"| {short(1000 * one.late_s)} | {one.heartbeats:,} |"
             for one in results.watched
         ),
     ]

@@ -115,7 +115,7 @@ def of_the_federation(results: Results) -> list[Target]:
             [
                 Figure(
                     f"{_size(one.case.parameters)} to {_participants(one.case)}{_how(one.case.keys)}",
-                    Spread.of([1000 * one.longest_s]),
+                    Spread.of([1000 * one.pause_s]),
                 )
                 for one in results.watched
             ],

@@ -26,11 +26,13 @@ USUAL = {"heartbeat_s": 1.0, "liveness_s": 10.0, "checkpoint_every": 25}
 
 @dataclass(frozen=True)
 class Watched:
-    """``longest_s``: that the coordinator took to answer one of so many ``heartbeats``. ``late_s``: the most
-    by which the watcher's own process ran later than it wanted to."""
+    """``pause_s``: the longest for which the coordinator took no message in any round, by itself.
+    ``answer_s``: the longest that it took to answer one of so many ``heartbeats``. ``late_s``: the most by
+    which the watcher's own process ran later than it wanted to."""
 
     case: Case
-    longest_s: float
+    pause_s: float
+    answer_s: float
     late_s: float
     heartbeats: int
 
@@ -61,7 +63,8 @@ def watched(case: Case, folder: Path) -> Watched:
         _participants(processes, coordinator, case, folder)
         assert coordinator.wait(TIMEOUT_S) == 0, coordinator.stderr
         assert watcher.wait() == 0, watcher.stderr
-        return Watched(case, **json.loads(watcher.stdout))
+        pause_s = max(entry["longest_pause_s"] for entry in coordinator.events("round_completed"))
+        return Watched(case, pause_s, **json.loads(watcher.stdout))
 
 
 @contextmanager

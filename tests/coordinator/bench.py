@@ -173,7 +173,7 @@ class Bench:
 
     def _step(self, rate: float) -> list[Effect]:
         self.model = self.sum.step(self.model, rate)
-        return self.federation.round_closed(self.now, bytes_in=10, bytes_out=20)
+        return self.federation.round_closed(self.now, bytes_in=10, bytes_out=20, longest_pause_s=0.5)
 
     def leave(self, name: str) -> None:
         self.say(name, Leave(run=RUN, reason="test"))
