@@ -47,11 +47,20 @@ def _draw_panel(ax: Axes, panel: Panel, *, first: bool, last: bool) -> None:
         _draw_series(ax, series)
     for trail in panel.trails:
         _draw_trail(ax, trail)
+    lowest = min(_lowest(panel), default=0.0)
+    ax.set_ylim(bottom=min(ax.get_ylim()[0], lowest - 0.03))
     if panel.ticks:
-        long = any(len(text) > 3 for _, text in panel.ticks)
+        long = any(len(text) > 6 for _, text in panel.ticks)
         ax.set_xticks([x for x, _ in panel.ticks], [text for _, text in panel.ticks])
         if long:
             ax.tick_params(axis="x", labelrotation=60, labelsize=7)
+
+
+def _lowest(panel: Panel) -> list[float]:
+    """Of what is drawn: a rise can be a fall."""
+    drawn = [y for series in panel.series for y in series.y]
+    drawn += [point.y for trail in panel.trails for point in trail.points]
+    return [low for y in drawn for low in (y.mean - _half(y), *y.values)]
 
 
 def _draw_series(ax: Axes, series: Series) -> None:
@@ -74,10 +83,8 @@ def _draw_seeds(
     ax: Axes, x: Sequence[float], y: Sequence[Estimate], style: SeriesStyle, *, joined: bool, hollow: bool
 ) -> None:
     """What intervals of three seeds would hide: the seeds themselves. Lines where each has every value."""
-    counts = {len(value.values) for value in y}
-    if joined and len(counts) == 1 and len(x) > 1:
-        for seed in range(counts.pop()):
-            line = [value.values[seed] for value in y]
+    if joined and len({(value.names, len(value.values)) for value in y}) == 1 and len(x) > 1:
+        for line in zip(*(value.values for value in y), strict=True):
             ax.plot(x, line, color=style.colour, linewidth=0.7, linestyle=style.line, alpha=0.5)
         return
     for at, value in zip(x, y, strict=True):

@@ -33,6 +33,7 @@ from deploy.study.plan import Plan, Run
 from deploy.study.sources import NOT_ON_RECORD, distinct
 from deploy.study.statistics import WIDE
 from deploy.study.study import ONE_SEED, Result, Study
+from deploy.study.words import words
 from protocol.files import write_whole
 
 FEW_RUNS = 4  # so many are named
@@ -42,8 +43,20 @@ INTERVALS = (
     "such interval: of one seed, (±) is the 95 % interval over its episodes, which says nothing of other "
     "seeds and decides no claim. Differences are paired: the same seed in both arms; of one seed they have "
     f"no interval. Where an interval is ± {WIDE:.2f} or wider, claims and targets list what each seed found, "
-    "and in which seeds users took the backdoor class for the target before any attack, at twice chance or "
-    "more: an attack can add only what is left to 1 there."
+    "and claims in which seeds users took the backdoor class for the target before any attack, at twice "
+    "chance or more: an attack can add only what is left to 1 there. Seeds draw other splits of the same "
+    "characters, so an interval says nothing of other characters."
+)
+
+
+DECIDED = (
+    "A claim's criterion is met where the mean over seeds reaches its bound and the interval leaves no doubt "
+    "about the direction; it is not supported where the whole interval misses the bound, and inconclusive "
+    "otherwise. A claim needs all of its criteria. A target is for the mean, and the interval is said beside "
+    "it. Bounds were set before anything was measured. C3 (adaptive), C3 (tuned), C3 (fresh head), C4 (same "
+    "model), C4 (tuned), the last criterion of C1 and of C4, that F2 asks for an attack that is certain, and "
+    "the division of what was one finding into F4, F5 and F6 came after three seeds of Omniglot and two of "
+    "strokes had been seen."
 )
 
 
@@ -63,7 +76,13 @@ def write_experiment(study: Study, result: Result) -> Path:
     if result.measured.rows:
         blocks += [Heading("Figures"), *_figures(result, folder)]
         blocks += [Heading("Tables"), *(_table(table, folder) for table in result.findings.tables)]
-    blocks += [Heading("How to read it"), Paragraph(INTERVALS), Bullets(result.findings.notes)]
+    blocks += [
+        Heading("How to read it"),
+        Paragraph(INTERVALS),
+        Paragraph(DECIDED),
+        Bullets(result.findings.notes),
+        _words(study),
+    ]
     blocks.append(_runs(study, result))
     page = render_page(
         f"{experiment.name}: {experiment.title}",
@@ -94,7 +113,7 @@ def write_overview(study: Study, results: Sequence[Result]) -> Path:
                 files=(f"{result.experiment}/report.html", f"{result.experiment}/measurements.csv"),
             ),
         ]  # fmt: skip
-    blocks += [Heading("How to read it"), Paragraph(INTERVALS)]
+    blocks += [Heading("How to read it"), Paragraph(INTERVALS), Paragraph(DECIDED), _words(study)]
     codes = distinct(each for result in results for each in result.codes.values())
     blocks.append(Facts([*_common_facts(study, results), ("code", ", ".join(codes) or NOT_ON_RECORD)]))
     names = [result.experiment for result in results]
@@ -107,6 +126,11 @@ def write_overview(study: Study, results: Sequence[Result]) -> Path:
     )
     write_whole(study.directory.path / "report.html", page.encode())
     return study.directory.path / "report.html"
+
+
+def _words(study: Study) -> TableBlock:
+    rows = words(study.ledger.data.data, study.size)
+    return TableBlock(("word", "meaning"), rows, caption="What the words stand for", folded=True)
 
 
 def facts(study: Study, result: Result) -> list[tuple[str, str]]:
@@ -133,7 +157,7 @@ def _common_facts(study: Study, results: Sequence[Result]) -> list[tuple[str, st
         ("size", f"{ledger.size}: {_pretrainings(study, results)}"),
         ("seeds", ", ".join(str(seed) for seed in ledger.seeds)),
         ("task", "5-way 5-shot; not transductive"),
-        ("versions", versions()),
+        ("page written with", versions()),
     ]
 
 

@@ -11,6 +11,7 @@ from deploy.study.experiments import EXPERIMENTS
 from deploy.study.findings import STATUS_WORDS, Table, Verdict
 from deploy.study.ledger import STUDIES
 from deploy.study.pages import (
+    DECIDED,
     INTERVALS,
     are_missing,
     code_changed,
@@ -22,6 +23,7 @@ from deploy.study.pages import (
 )
 from deploy.study.study import ONE_SEED, Result, Study
 from deploy.study.targets import Target, targets
+from deploy.study.words import words
 from protocol.files import write_whole
 
 _HEAD = """# Results
@@ -34,7 +36,7 @@ Written by `fedmeta reproduce results` from the studies below, not by hand. The 
 def write_results(studies: Sequence[Study], path: Path) -> None:
     """The page; beside it, its figures in ``figures/`` and what was measured in ``measured/``."""
     results = [(study, [study.result(name) for name in study.ledger.experiments]) for study in studies]
-    lines = [_HEAD, INTERVALS, ""]
+    lines = [_HEAD, INTERVALS, "", DECIDED, ""]
     lines += _claims(results)
     lines += _disagreements(results)
     for study, found in results:
@@ -138,6 +140,7 @@ def _study(study: Study, found: Sequence[Result], folder: Path) -> Iterable[str]
     if study.ledger.size == "quick":
         yield from ("**The small version, for a look; not a result.**", "")
     yield from _archived(study, folder)
+    yield from _words(study)
     yield from _targets(study, targets(study, found))
     for result in found:
         experiment = EXPERIMENTS[result.experiment]
@@ -159,6 +162,14 @@ def _study(study: Study, found: Sequence[Result], folder: Path) -> Iterable[str]
         for table in result.findings.tables:
             yield from _table(table)
         yield from (*result.findings.notes, "")
+
+
+def _words(study: Study) -> Iterable[str]:
+    yield from ("What the words below stand for:", "")
+    yield from _markdown(
+        ["", ""], [[word, meaning] for word, meaning in words(study.ledger.data.data, study.size)]
+    )
+    yield ""
 
 
 def _archived(study: Study, folder: Path) -> Iterable[str]:

@@ -14,7 +14,7 @@ from deploy.study.measurements import (
     train,
     validation,
 )
-from deploy.study.own_claims import HALF, RESISTS, WORTH, best_of, sharing_candidates
+from deploy.study.own_claims import HALF, RESISTS, WORTH, best_of, closest, sharing_candidates
 from deploy.study.statistics import Estimate, Ratio, over_seeds
 from deploy.study.study import Result, Study
 
@@ -85,8 +85,8 @@ def _target(text: str, bound: str, found: Estimate, met: bool, shown: bool) -> T
 
 
 def _defended(measured: Measurements, attacker: str, end: int, bound: float) -> list[Target]:
-    """Of the best matching federation: the one whose backdoor rises least, over moments and images, of those
-    that were measured at each."""
+    """Of the best matching federation: the one whose backdoor changes least, over moments and images, of
+    those that were measured at each. A fall is no merit: it is the damage that an attack does."""
     cases: tuple[tuple[str, When, Metric], ...] = (
         ("attack-train, right after", 0, train),
         (f"attack-train, +{end}", end, train),
@@ -103,7 +103,7 @@ def _defended(measured: Measurements, attacker: str, end: int, bound: float) -> 
     rises: dict[Pick, float] = {}
     for pick in candidates:
         found = [_rise(measured, pick, when, metric) for _, when, metric in cases]
-        there = [rise.mean for rise in found if rise is not None]
+        there = [abs(rise.mean) for rise in found if rise is not None]
         if len(there) == len(cases):
             rises[pick] = max(there)
     if not rises:
@@ -119,7 +119,7 @@ def _defended(measured: Measurements, attacker: str, end: int, bound: float) -> 
     if attacker == "plain":
         moments: tuple[tuple[str, When], ...] = (("before the attack", BEFORE), (f"+{end}", end))
         for words, when in moments:
-            difference = main_difference(measured, pick, when)
+            difference = main_difference(measured, pick, when, when)
             text = f"{name}: main task minus undefended ({UNDEFENDED.decision}), {words}"
             reached.append(_least(text, difference, -LOSS))
     return reached
@@ -144,7 +144,7 @@ def _sharing(measured: Measurements, end: int) -> list[Target]:
     name = "many participants, against the attacker who transfers, without a norm bound"
     if not candidates:
         return [worth, Target(f"{name}: resists and keeps half of the gain", "", "–", None)]
-    best = max(candidates, key=lambda one: one.margin)
+    best = closest(candidates)
     name += f" ({best.arm}; {best_of(len(candidates))})"
     return [
         worth,

@@ -3,13 +3,16 @@
 from deploy.study import claims
 from deploy.study.analyses.pieces import (
     BENIGN_ROUNDS,
-    SHARES,
+    RISES,
     SUPPORTS,
     analysis_of,
     before_after,
+    benign_ticks,
     curve_of,
     decisions_of,
+    gain_words,
     headings,
+    rises,
 )
 from deploy.study.findings import Figure, Findings, Panel, Table
 from deploy.study.gain import USUAL, kept_of
@@ -35,22 +38,25 @@ def _e4(measured: Measurements, size: Size) -> Findings:
                     decision,
                     "yes" if held else "no",
                     *before_after(measured, pick, (0, size.benign), METRICS),
+                    *rises(measured, pick, (0, size.benign)),
                     measured.at(pick, 0, versus_first),
                     paired(measured.rise(pick, 0, train), measured.rise(undefended, 0, train)),
                     measured.at(pick, BEFORE, main),
+                    measured.at(pick, 0, main),
                     measured.at(pick, size.benign, main),
                     paired(
                         measured.by_seed(pick, size.benign, main),
                         measured.by_seed(claims.UNDEFENDED, size.benign, main),
                     ),
-                    kept_of(measured, pick, size.benign, USUAL) if not held else None,
+                    kept_of(measured, pick, size.benign, USUAL) if _shares(arm) and not held else None,
                 )
             )
     header = (
         "federation", "attacker", "aggregation", "decision", "backdoor in support",
-        *headings((0, size.benign), METRICS), "attack-train − first decision, right after",
-        "rise − undefended, right after", "main task, before", f"main task, +{size.benign}",
-        f"main task − undefended, +{size.benign}", "share of the gain kept",
+        *headings((0, size.benign), METRICS), *headings((0, size.benign), {RISES: train})[1:],
+        "attack-train − first decision, right after", "rise − undefended, right after", "main task, before",
+        "main task, right after", f"main task, +{size.benign}", f"main task − undefended, +{size.benign}",
+        "share of the gain kept",
     )  # fmt: skip
     panels = tuple(
         Panel(
@@ -68,6 +74,7 @@ def _e4(measured: Measurements, size: Size) -> Findings:
                 for arm, decision in picks
                 if arm.factors["federation"] == federation and arm.factors["attacker"] in attackers
             ),
+            ticks=benign_ticks(size),
         )
         for title, federation, attackers in (
             ("Linear federation", "linear", ("plain",)),
@@ -86,14 +93,22 @@ def _e4(measured: Measurements, size: Size) -> Findings:
                 panels,
             ),
         ),
-        verdicts=(claims.c3(measured, size.benign), claims.c4(measured, size.benign)),
+        verdicts=(*claims.c3(measured, size.benign), *claims.c4(measured, size.benign)),
         notes=(
-            "The gain is that of the unattacked matching federation over each participant training alone, "
-            f"{size.benign} rounds after the moment of the attack, as in the arms. {SHARES}",
+            gain_words(measured, size),
+            f"Before the attack the linear federation trains for {size.pretraining} rounds with Reptile, "
+            f"the matching one for {size.matching_pretraining} with the matching loss: a difference between "
+            "them is of both.",
+            "The plain attacker poisons a head, also where users have none.",
             "Decisions of one federation classify the same episodes: the difference to the first of them is "
             "paired over these. That to the undefended is paired over seeds.",
         ),
     )  # fmt: skip
+
+
+def _shares(arm: Arm) -> bool:
+    """The gain of federating is that of the matching federation."""
+    return arm.factors["federation"] != "linear"
 
 
 def _words(arm: Arm) -> str:

@@ -4,7 +4,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TypeVar
 
 from deploy.study import own_claims
-from deploy.study.analyses.pieces import SHARES, analysis_of, before_after, headings, series_of
+from deploy.study.analyses.pieces import (
+    RISE_LABEL,
+    RISES,
+    SHARES,
+    analysis_of,
+    before_after,
+    headings,
+    rises,
+    series_of,
+)
 from deploy.study.findings import Figure, Findings, Panel, Point, Series, Table, Trail
 from deploy.study.gain import SHARING, kept_of
 from deploy.study.measurements import BEFORE, METRICS, Measurements, Pick, When, main, train
@@ -18,10 +27,13 @@ T = TypeVar("T")
 @analysis_of("E7")
 def _e7(measured: Measurements, size: Size) -> Findings:
     end = size.many_benign
-    attacked = tuple(
-        arm.name
-        for arm in measured.arms()
-        if arm.factors["attacker"] == "transfer" and arm.factors["patience"] == "once"
+    once, patient = (
+        [
+            arm
+            for arm in measured.arms()
+            if (arm.factors["attacker"], arm.factors["patience"]) == ("transfer", patience)
+        ]
+        for patience in ("once", "patient")
     )
     depths = sorted((*size.depths, 0))
     trails, unbounded = _trails(measured, end, depths)
@@ -31,16 +43,18 @@ def _e7(measured: Measurements, size: Size) -> Findings:
         figures=(
             Figure(
                 "gain-kept",
-                "Backdoor accuracy right after the attack against the share of the gain of federating that "
-                "is kept (full sharing 1, alone 0): to the lower right is better. Numbers are shared blocks."
+                "How far the attacker who transfers raises backdoor accuracy, right after it, against "
+                "the share of the gain of federating that is kept (full sharing 1, alone 0): to the lower "
+                "right is better. Numbers are shared blocks; lines across are 95 % intervals of the share."
                 + left_out(unbounded),
-                "Each configuration as a point of backdoor accuracy and share of the gain kept.",
+                "Each configuration as a point of the rise of backdoor accuracy and share of the gain kept.",
                 (
                     Panel(
                         "",
                         "share of the gain kept",
                         trails=trails,
-                        y_label="backdoor accuracy, right after",
+                        y_label=RISE_LABEL,
+                        chance=False,
                     ),
                 ),
             ),
@@ -56,13 +70,16 @@ def _e7(measured: Measurements, size: Size) -> Findings:
                 ),
             ),
         ),
-        verdicts=(own_claims.f_sharing(measured, attacked, end),),
+        verdicts=own_claims.f_sharing(measured, once, patient, end),
         notes=(
             "A finding of our own. Each benign participant measures with its own private part; the mean "
             "over them is one value a seed.",
             f"The gain is full sharing's over training alone, nobody attacking, {end} rounds after the "
             "moment of the attack. An arm's share is counted from what the same participants measured in "
             f"these controls: those who attack in it are left out of both. {SHARES}",
+            "Patient attackers are a quarter of the participants, each with fewer steps and fewer imagined "
+            f"users in a round, and their arms have trained for {size.patient - 1} rounds more when a share "
+            "is counted: more than patience differs.",
         ),
     )
 
@@ -78,6 +95,7 @@ def _table(measured: Measurements, end: int) -> Table:
                 "–" if arm.factors["attacker"] == "nobody" else arm.factors["patience"],
                 arm.factors["aggregation"],
                 *before_after(measured, pick, (0, end), METRICS),
+                *rises(measured, pick, (0, end)),
                 measured.at(pick, BEFORE, main),
                 measured.at(pick, end, main),
                 kept_of(measured, pick, end, SHARING),
@@ -85,6 +103,7 @@ def _table(measured: Measurements, end: int) -> Table:
         )
     header = (
         "shared blocks", "attacker", "attacks", "aggregation", *headings((0, end), METRICS),
+        *headings((0, end), {RISES: train})[1:],
         "main task, before", f"main task, +{end}", "share of the gain kept",
     )  # fmt: skip
     caption = "Sharing depth; 0 shared blocks is each participant alone, the control."
@@ -102,7 +121,7 @@ def _trails(measured: Measurements, end: int, depths: Sequence[int]) -> tuple[tu
         points: list[tuple[int, Point]] = []
         for arm in arms:
             pick = Pick(arm.name, "matching")
-            kept, backdoor = kept_of(measured, pick, end, SHARING), measured.at(pick, 0, train)
+            kept, (backdoor,) = kept_of(measured, pick, end, SHARING), rises(measured, pick, (0,))
             if kept is None or backdoor is None:
                 continue
             if is_drawn(kept):

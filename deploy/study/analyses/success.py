@@ -7,15 +7,23 @@ from deploy.study.analyses.pieces import (
     SUPPORTS,
     analysis_of,
     before_after,
+    benign_ticks,
     curve_of,
     headings,
     lifespan_of,
+    rises,
     series_of,
 )
 from deploy.study.findings import Figure, Findings, Panel, Series, Table
 from deploy.study.measurements import BEFORE, METRICS, Measurements, Pick, When, main, train, validation
 from deploy.study.sizes import Size
 from deploy.study.statistics import paired
+
+ONE_ATTACK = (
+    "E1, E2 where nobody holds the class, and E4's and E6's linear federation are the same attack on the "
+    "same model in each seed, measured by episodes of their own: that they agree confirms nothing. E3 looks "
+    "at E1 and E2 once more."
+)
 
 
 @analysis_of("E1")
@@ -50,6 +58,11 @@ def _e1(measured: Measurements, size: Size) -> Findings:
         ),
         figures=(figure,),
         verdicts=(claims.c1(measured),),
+        notes=(
+            "Backdoor and main-task accuracy are to be read together: a model that takes everything for the "
+            "target class has a backdoor accuracy of 1, and a main task of chance.",
+            ONE_ATTACK,
+        ),
     )  # fmt: skip
 
 
@@ -83,6 +96,7 @@ def _e2(measured: Measurements, size: Size) -> Findings:
                 for i, (arm, who) in enumerate(arms)
                 for n, (name, metric) in enumerate(METRICS.items())
             ),
+            ticks=benign_ticks(size),
         )
         for held, words in SUPPORTS
     )
@@ -91,6 +105,7 @@ def _e2(measured: Measurements, size: Size) -> Findings:
             who,
             "yes" if held else "no",
             *before_after(measured, Pick(arm, "linear", held), size.after, {"attack-train": train}),
+            *rises(measured, Pick(arm, "linear", held), (0, size.benign)),
             lifespan_of(measured, Pick(arm, "linear", held), train),
             measured.at(Pick(arm, "linear", held), size.benign, validation),
             measured.at(Pick(arm, "linear", held), size.benign, main),
@@ -99,7 +114,8 @@ def _e2(measured: Measurements, size: Size) -> Findings:
         for held, _ in SUPPORTS
     ]
     header = (
-        "benign participants", "backdoor in support", *headings(size.after, {"": train}), "median lifespan",
+        "benign participants", "backdoor in support", *headings(size.after, {"": train}),
+        "rise, right after", f"rise, +{size.benign}", "median lifespan",
         f"attack-validation, +{size.benign}", f"main task, +{size.benign}",
     )  # fmt: skip
     return Findings(
@@ -118,6 +134,7 @@ def _e2(measured: Measurements, size: Size) -> Findings:
             ),
         ),
         verdicts=claims.c2(measured, size.benign),
+        notes=(ONE_ATTACK,),
     )  # fmt: skip
 
 
@@ -125,7 +142,7 @@ def _e2(measured: Measurements, size: Size) -> Findings:
 def _e3(measured: Measurements, size: Size) -> Findings:
     moments: list[tuple[str, str, When]] = [("E1", "right after (E1)", 0)]
     moments += [
-        (arm, f"+{rounds} ({words})", rounds)
+        (arm, f"{f'+{rounds}' if rounds else 'right after'} ({words})", rounds)
         for arm, words in (("E2-apart", "E2"), ("E2-holders", "E2, benign participants hold it"))
         for rounds in (0, size.benign)
     ]
@@ -154,6 +171,7 @@ def _e3(measured: Measurements, size: Size) -> Findings:
             for held, words in ((False, "not in support"), (True, "in support"))
             for n, (name, metric) in enumerate(METRICS.items())
         ),
+        ticks=benign_ticks(size),
     )
     return Findings(
         tables=(
@@ -172,4 +190,5 @@ def _e3(measured: Measurements, size: Size) -> Findings:
             ),
         ),
         verdicts=(claims.c1_in_support(measured),),
+        notes=(ONE_ATTACK,),
     )  # fmt: skip

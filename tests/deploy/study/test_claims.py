@@ -7,7 +7,8 @@ import pytest
 
 from deploy.study.claims import at_least, at_most
 from deploy.study.findings import Criterion, Status, Verdict
-from deploy.study.statistics import Estimate, estimate
+from deploy.study.own_claims import Candidate, closest
+from deploy.study.statistics import Estimate, Ratio, estimate
 from tests.deploy.study.journals import Asked, Values, as_the_paper_says, write_study
 
 
@@ -66,9 +67,9 @@ NAMES = ["E1", "E2", "E3", "E4", "E6", "E7"]
 
 def test_a_study_that_finds_what_the_paper_says_supports_its_claims(tmp_path: Path) -> None:
     found = statuses(tmp_path, NAMES)
-    assert {found[name] for name in ("C1", "C2", "C2 (holders)", "C3", "C4", "F1", "F2", "F4")} == {
-        "supported"
-    }
+    supported = {name for name, status in found.items() if status == "supported"}
+    c3, c4 = {"C3", "C3 (tuned)", "C3 (fresh head)"}, {"C4", "C4 (same model)", "C4 (tuned)"}
+    assert supported == {"C1", "C2", "C2 (holders)", *c3, *c4, "F1", "F2", "F4", "F5", "F6"}
     assert found["F3"] == "contradicted"  # the made-up norm bound stops the patient one too
     assert found["C1 (E3)"] == "contradicted"  # .40 against .15 before: a rise of .25
 
@@ -111,7 +112,12 @@ def costly_defence(asked: Asked) -> Values:
 
 def test_a_defence_that_costs_a_fifth_of_the_main_task_contradicts_c4_alone(tmp_path: Path) -> None:
     found = statuses(tmp_path, ["E4"], costly_defence)
-    assert found == {"C3": "supported", "C4": "contradicted"}
+    assert {name for name, status in found.items() if status == "supported"} == {
+        "C3",
+        "C3 (tuned)",
+        "C3 (fresh head)",
+    }
+    assert {found[name] for name in ("C4", "C4 (same model)", "C4 (tuned)")} == {"contradicted"}
 
 
 def test_controls_alone_do_not_support_that_a_defence_resists(tmp_path: Path) -> None:
@@ -119,9 +125,11 @@ def test_controls_alone_do_not_support_that_a_defence_resists(tmp_path: Path) ->
     for run_dir in (tmp_path / "runs").iterdir():
         if "nobody" not in run_dir.name:
             (run_dir / "journal.jsonl").unlink()
-    (verdict,) = study.result("E7").findings.verdicts
-    assert [criterion.status for criterion in verdict.criteria] == ["supported", "open"]
-    assert verdict.status == "open"
+    verdicts = study.result("E7").findings.verdicts
+    assert [verdict.name for verdict in verdicts] == ["F4", "F5", "F6"]
+    for verdict in verdicts:
+        assert [criterion.status for criterion in verdict.criteria] == ["supported", "open"]
+        assert verdict.status == "open"
 
 
 def all_but_one_are_broken(asked: Asked) -> Values:
@@ -135,12 +143,45 @@ def all_but_one_are_broken(asked: Asked) -> Values:
 
 
 def test_that_no_defence_resists_takes_more_than_one_that_does_not(tmp_path: Path) -> None:
-    assert statuses(tmp_path, ["E7"], all_but_one_are_broken) == {"F4": "open"}
+    found = statuses(tmp_path, ["E7"], all_but_one_are_broken)
+    assert (found["F4"], found["F5"]) == ("contradicted", "open")  # by the mean no arm; by a rule one may
 
 
 def test_the_best_is_said_to_be_chosen_on_these_measurements(tmp_path: Path) -> None:
-    (verdict,) = write_study(tmp_path, ["E7"], as_the_paper_says).result("E7").findings.verdicts
-    best = [criterion.text for criterion in verdict.criteria[1:]]
+    less, robust, _ = write_study(tmp_path, ["E7"], as_the_paper_says).result("E7").findings.verdicts
+    best = [criterion.text for criterion in robust.criteria[1:]]
     assert len(best) == 3
-    # At depth 4 under three rules, at depth 2 under two.
-    assert all("(best of 5 configurations, chosen on these measurements)" in text for text in best)
+    # At depth 4 under two rules, at depth 2 under one; the mean at depth 2 alone shares less.
+    words = "(best of {0} configurations, chosen on these measurements; {0} of them do all of this)"
+    assert all(words.format(3) in text for text in best)
+    assert all(words.format(1) in criterion.text for criterion in less.criteria[1:])
+
+
+def test_an_attack_that_is_not_certain_is_none_that_a_bound_stops(tmp_path: Path) -> None:
+    def works_in_two(asked: Asked) -> Values:
+        values, scenario = as_the_paper_says(asked), asked.run.scenario
+        unbounded = scenario.federation.aggregation == "mean"
+        return replace(values, train=0.2) if unbounded and scenario.federation.seed == 3 else values
+
+    found = statuses(tmp_path, ["E6"], works_in_two)
+    assert (found["F1"], found["F2"]) == ("open", "open")
+
+
+def test_of_those_that_resist_the_one_that_keeps_most_is_the_best() -> None:
+    def candidate(name: str, rise: float, kept: float) -> Candidate:
+        one = Estimate(rise, 0.01, 3)
+        return Candidate(name, (one, one), Ratio(kept, kept - 0.1, kept + 0.1, 3))
+
+    little, much, broken = candidate("a", 0.0, 0.6), candidate("b", 0.05, 0.9), candidate("c", 0.5, 1.0)
+    assert closest([little, much, broken]) == much
+    assert closest([broken, candidate("d", 0.2, 0.4)]).arm == "d"
+
+
+def test_what_costs_nothing_beside_an_attacked_model_may_cost_much_beside_what_it_was(tmp_path: Path) -> None:
+    def damaged(asked: Asked) -> Values:
+        values = as_the_paper_says(asked)
+        return replace(values, main=values.main - 0.3) if asked.after >= 0 else values
+
+    study = write_study(tmp_path, ["E4"], damaged)
+    c4 = next(one for one in study.result("E4").findings.verdicts if one.name == "C4")
+    assert [criterion.status for criterion in c4.criteria] == ["supported", "supported", "contradicted"]

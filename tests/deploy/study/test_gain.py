@@ -11,7 +11,7 @@ from deploy.study.drawing import draw
 from deploy.study.findings import SEEDS_IN_FIGURES, Figure, Panel, Point, Series, Trail
 from deploy.study.gain import SHARING, USUAL, gain_of, kept_of
 from deploy.study.measurements import Pick
-from deploy.study.statistics import Estimate, Ratio, estimate
+from deploy.study.statistics import Estimate, Ratio, estimate, over_seeds
 from tests.deploy.study.journals import Asked, Values, as_the_paper_says, write_study
 
 
@@ -93,6 +93,22 @@ def test_several_seeds_are_drawn_one_by_one_instead_of_their_interval() -> None:
     (dots,) = [line for line in trail.lines if line.get_marker() == "."]
     assert np.asarray(dots.get_xydata()).tolist() == [[0.2, 0.1], [0.6, 0.9]]
     assert Figure("f", "Caption.", "", panels).label == f"Caption. {SEEDS_IN_FIGURES}"
+
+
+def test_what_falls_below_zero_is_within_the_axes() -> None:
+    panel = Panel("", "x", trails=(Trail("t", (Point(estimate([0.5, 0.6]), estimate([-0.4, 0.1])),)),))
+    (ax,) = draw(Figure("f", "", "", (panel,))).axes
+    assert ax.get_ylim()[0] < -0.4
+
+
+def test_seeds_are_joined_only_where_all_of_them_are_there() -> None:
+    both, other = over_seeds({1: 0.1, 2: 0.9}), over_seeds({1: 0.2, 3: 0.6})
+    assert both is not None
+    assert other is not None
+    panel = Panel("", "x", series=(Series("s", (0.0, 1.0), (both, other)),))
+    (ax,) = draw(Figure("f", "", "", (panel,))).axes
+    drawn = [np.asarray(line.get_ydata()).tolist() for line in ax.lines]
+    assert [0.9, 0.6] not in drawn  # of two seeds
 
 
 def test_what_is_beside_the_main_thing_is_hollow_seeds_and_mean_alike() -> None:

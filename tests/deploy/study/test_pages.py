@@ -1,6 +1,7 @@
 """What a study writes: a page and files for each experiment, an overview, and one page of results."""
 
 import json
+import math
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,7 @@ from deploy.study.ledger import StudyDirectory
 from deploy.study.measurements import Measurements
 from deploy.study.pages import commands, why_missing, write_experiment, write_overview
 from deploy.study.results import write_results
+from deploy.study.statistics import Estimate, Lifespan
 from deploy.study.study import Result, Study
 from deploy.study.targets import targets
 from tests.deploy.study.journals import Asked, Invent, Values, as_the_paper_says, write_study
@@ -275,6 +277,27 @@ def test_what_is_inconclusive_is_counted_and_named_with_the_values_of_its_seeds(
     )
     # Narrow ones do without.
     assert "Found 0.900 ± 0.025 over 3 seeds: supported." in text
+
+
+def test_what_an_attack_adds_is_in_the_tables_and_no_lifespan_is_of_what_was_there_before(
+    tmp_path: Path,
+) -> None:
+    study = write_study(tmp_path / "study", ["E2"], unlike)
+    (table,) = study.result("E2").findings.tables
+    row = dict(zip(table.header, table.rows[0], strict=True))
+    rise = row["rise, +50"]
+    assert isinstance(rise, Estimate)
+    assert rise.values == pytest.approx((0.75, 0.75, 0.06), abs=0.03)
+    assert row["median lifespan"] == Lifespan(50, math.inf)  # of seeds 1 and 2
+    (panel, _) = study.result("E2").findings.figures[0].panels
+    assert panel.ticks == ((-6.0, "before"), (0.0, "0"), (10.0, "10"), (20.0, "20"), (50.0, "50"))
+    assert {series.x[0] for series in panel.series} == {-6.0}
+
+
+def test_the_words_of_the_page_are_explained_with_the_numbers_of_its_size(tmp_path: Path) -> None:
+    text = results_of([write_study(tmp_path / "study", ["E1"], as_the_paper_says)], tmp_path / "docs")
+    assert "| patient | attacks in 10 rounds in a row, with 100 steps" in text
+    assert "| adaptive attacker | `feature_collision`, 300 steps: " in text
 
 
 @pytest.mark.parametrize(
