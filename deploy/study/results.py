@@ -177,7 +177,7 @@ def _archived(study: Study, folder: Path) -> Iterable[str]:
     pack(study, study.name, folder / archive)
     where, path = _from_root(folder / archive)
     yield (
-        f"Every measurement is in [{archive}]({archive}): from {where}, `mkdir -p {STUDIES} && tar -xf "
+        f"Every accuracy that was measured is in [{archive}]({archive}): from {where}, `mkdir -p {STUDIES} && tar -xf "
         f"{shlex.quote(path.as_posix())} -C {STUDIES}` makes a study of it that the commands below, "
         "from there, go on with."
     )
