@@ -144,8 +144,12 @@ def _best(measured: Measurements, arms: Sequence[str], rounds: int) -> tuple[Cri
     ranks = {arm: _BETTER.index(Verdict("", "", each).status) for arm, each in criteria.items()}
     best = closest([one for one in candidates if ranks[one.arm] == max(ranks.values())]).arm
     resist = sum(rank == _BETTER.index("supported") for rank in ranks.values())
-    name = f"{best} ({best_of(len(candidates))}; {resist} of them do all of this)"
-    return tuple(replace(criterion, text=f"{name}, {criterion.text}") for criterion in criteria[best])
+    known = f" ({best_of(len(candidates))}; {resist} of them do all of this)"
+    names = (f"{best}{known}", *[best] * len(criteria[best]))
+    return tuple(
+        replace(criterion, text=f"{name}, {criterion.text}")
+        for name, criterion in zip(names, criteria[best], strict=False)
+    )
 
 
 def _resists(measured: Measurements, candidate: Candidate, rounds: int) -> tuple[Criterion, ...]:

@@ -177,9 +177,9 @@ def _archived(study: Study, folder: Path) -> Iterable[str]:
     pack(study, study.name, folder / archive)
     where, path = _from_root(folder / archive)
     yield (
-        f"Every accuracy that was measured is in [{archive}]({archive}): from {where}, `mkdir -p {STUDIES} && tar -xf "
-        f"{shlex.quote(path.as_posix())} -C {STUDIES}` makes a study of it that the commands below, "
-        "from there, go on with."
+        f"Every accuracy that was measured is in [{archive}]({archive}): from {where}, `mkdir -p {STUDIES} "
+        f"&& tar -xf {shlex.quote(path.as_posix())} -C {STUDIES}` makes a study of it that the commands "
+        "below, from there, go on with."
     )
     yield ""
 

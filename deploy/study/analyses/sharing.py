@@ -16,10 +16,10 @@ from deploy.study.analyses.pieces import (
 )
 from deploy.study.findings import Figure, Findings, Panel, Point, Series, Table, Trail
 from deploy.study.gain import SHARING, kept_of
-from deploy.study.measurements import BEFORE, METRICS, Measurements, Pick, When, main, train
+from deploy.study.measurements import BEFORE, METRICS, Measurements, Pick, main, train
 from deploy.study.plan import Arm
 from deploy.study.sizes import Size
-from deploy.study.statistics import Ratio
+from deploy.study.statistics import Ratio, over_seeds
 
 T = TypeVar("T")
 
@@ -60,11 +60,17 @@ def _e7(measured: Measurements, size: Size) -> Findings:
             ),
             Figure(
                 "by-depth",
-                "Backdoor accuracy on attack-train images by the number of shared blocks.",
-                "Backdoor accuracy against the number of shared blocks.",
+                "How far an attack raises backdoor accuracy on attack-train images, by the number of shared "
+                "blocks.",
+                "The rise of backdoor accuracy against the number of shared blocks.",
                 tuple(
                     Panel(
-                        title, "shared blocks", series=tuple(_by_depth(measured, when, depths)), ticks=ticks
+                        title,
+                        "shared blocks",
+                        y_label="rise of backdoor accuracy",
+                        series=tuple(_by_depth(measured, when, depths)),
+                        ticks=ticks,
+                        chance=False,
                     )
                     for title, when in (("Right after the attack", 0), (f"After {end} benign rounds", end))
                 ),
@@ -148,9 +154,12 @@ def is_drawn(kept: Ratio) -> bool:
     return kept.seeds == 1 or kept.low is not None
 
 
-def _by_depth(measured: Measurements, when: When, depths: Sequence[int]) -> Iterator[Series]:
+def _by_depth(measured: Measurements, when: int, depths: Sequence[int]) -> Iterator[Series]:
     for n, (kind, arms) in enumerate(_kinds(measured).items()):
-        values = [(int(a.factors["depth"]), measured.at(Pick(a.name, "matching"), when, train)) for a in arms]
+        values = [
+            (int(arm.factors["depth"]), over_seeds(measured.rise(Pick(arm.name, "matching"), when, train)))
+            for arm in arms
+        ]
         for stretch in neighbours([(depth, value) for depth, value in values if value], depths):
             yield series_of(kind, stretch, n)
 
