@@ -10,6 +10,7 @@ from benchmarks.encodings import Row
 from benchmarks.machine import Conditions
 from benchmarks.spread import Comparison
 from benchmarks.starting import Starting
+from benchmarks.wire.measured import Case
 from benchmarks.wire.ours import Watched
 from benchmarks.wire.sides import Side
 from protocol.errors import UsageProblem
@@ -43,6 +44,14 @@ class Results:
     evaluation: list[Comparison] = field(default_factory=list)
     aggregation: list[Costs] = field(default_factory=list)
     encodings: Encoded | None = None
+
+    @property
+    def pauses(self) -> dict[Case, list[Watched]]:
+        """What was watched, by case, each several times."""
+        found: dict[Case, list[Watched]] = {}
+        for one in self.watched:
+            found.setdefault(one.case, []).append(one)
+        return found
 
 
 _RESULTS = TypeAdapter(Results)

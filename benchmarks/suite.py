@@ -58,8 +58,9 @@ def _pauses(plan: Plan, found: Results, failures: list[str], say: Say) -> None:
         found.watched.append(seen)
         say(f"{case}: longest pause {1000 * seen.pause_s:.1f} ms, answer {1000 * seen.answer_s:.1f} ms")
 
-    for case in plan.watched:
-        _one_case(case, failures, say, partial(one, case))
+    for _ in range(plan.repetitions):
+        for case in plan.watched:
+            _one_case(case, failures, say, partial(one, case))
 
 
 def _starting(plan: Plan, found: Results, failures: list[str], say: Say) -> None:

@@ -142,9 +142,10 @@ def _watched(results: Results) -> list[str]:
         "| | longest pause, ms | longest until an answer, ms | the watcher late by, ms | heartbeats |",
         "|---|---|---|---|---|",
         *(
-            f"| {one.case} | {short(1000 * one.pause_s)} | {short(1000 * one.answer_s)} "
-            f"| {short(1000 * one.late_s)} | {one.heartbeats:,} |"
-            for one in results.watched
+            f"| {case} | {Spread.of([1000 * one.pause_s for one in each])} "
+            f"| {Spread.of([1000 * one.answer_s for one in each])} "
+            f"| {Spread.of([1000 * one.late_s for one in each])} | {sum(one.heartbeats for one in each):,} |"
+            for case, each in results.pauses.items()
         ),
     ]
 

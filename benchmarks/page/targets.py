@@ -114,10 +114,10 @@ def of_the_federation(results: Results) -> list[Target]:
             MOST_PAUSE_MS,
             [
                 Figure(
-                    f"{_size(one.case.parameters)} to {_participants(one.case)}{_how(one.case.keys)}",
-                    Spread.of([1000 * one.pause_s]),
+                    f"{_size(case.parameters)} to {_participants(case)}{_how(case.keys)}",
+                    Spread.of([1000 * one.pause_s for one in each]),
                 )
-                for one in results.watched
+                for case, each in results.pauses.items()
             ],
             unit=" ms",
         ),
