@@ -176,9 +176,8 @@ def of_learning(results: Results) -> list[Target]:
 
 
 def models_over_idle(side: Side) -> Spread:
-    """How many models of its size the process had in memory at most, in any repetition, beside what it had
-    idle."""
-    return Spread.of([1024 * max(go.peak_kib - go.idle_kib for go in side.goes) / side.case.model_bytes])
+    """How many models of its size the process had in memory at most, beside what it had idle."""
+    return Spread.of([1024 * (go.peak_kib - go.idle_kib) / side.case.model_bytes for go in side.goes])
 
 
 def _each_s(side: Side) -> Spread:
