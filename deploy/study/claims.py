@@ -70,7 +70,7 @@ def before_any_attack(measured: Measurements, picks: Mapping[str, Pick]) -> str:
 def rises(measured: Measurements, pick: Pick, when: When, text: str) -> Criterion:
     """Backdoor accuracy on attack-train images, above that before the attack."""
     before = before_any_attack(measured, {"": pick})
-    return at_least(over_seeds(measured.rise(pick, when, train)), RISE, 0.0, text, before)
+    return at_least(measured.risen(pick, when, train), RISE, 0.0, text, before)
 
 
 def c1(measured: Measurements) -> Verdict:

@@ -134,6 +134,10 @@ class Measurements:
         before, later = self.by_seed(pick, BEFORE, metric), self.by_seed(pick, when, metric)
         return {seed: later[seed] - before[seed] for seed in later if seed in before}
 
+    def risen(self, pick: Pick, when: When, metric: Metric) -> Estimate | None:
+        """The mean of :meth:`rise` over seeds; paired, so that what a seed's classes are like drops out."""
+        return over_seeds(self.rise(pick, when, metric))
+
     def curve(self, pick: Pick, metric: Metric) -> dict[int, BySeed]:
         """Benign rounds after the attack → values; the round before it is -1."""
         after = sorted({row.after for row in self.rows if pick.takes(row) and row.phase == "after"})

@@ -10,7 +10,7 @@ from deploy.study.findings import Criterion, Status, Verdict
 from deploy.study.gain import SHARING, gain_of, kept_of
 from deploy.study.measurements import Measurements, Pick, train
 from deploy.study.plan import Arm
-from deploy.study.statistics import Estimate, Ratio, over_seeds
+from deploy.study.statistics import Estimate, Ratio
 
 RESISTS = 0.10  # a defence holds: at most so much above before the attack
 HALF = 0.5  # of the gain of federating, kept
@@ -64,14 +64,14 @@ def _stops(measured: Measurements, bare: Pick, bound: Pick) -> Criterion:
         f"before it, its interval under {RISE:.2f}, where without the bound it rose by {RISE:.2f} or more, "
         "its interval above 0"
     )
-    unbounded = over_seeds(measured.rise(bare, 0, train))
+    unbounded = measured.risen(bare, 0, train)
     if unbounded is None:
         return Criterion(text, "open", NOTHING)
     if unbounded.mean < RISE or unbounded.low <= 0:
         found = f"without the bound it rose by {unbounded}: too little, or too uncertain, to be stopped"
         return Criterion(text, "open", found)
     before = before_any_attack(measured, {"": bound})
-    return at_most(over_seeds(measured.rise(bound, 0, train)), RESISTS, RISE, text, before)
+    return at_most(measured.risen(bound, 0, train), RESISTS, RISE, text, before)
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ def sharing_candidates(measured: Measurements, arms: Iterable[str], rounds: int)
     found = []
     for arm in arms:
         pick = Pick(arm, "matching")
-        after, later = (over_seeds(measured.rise(pick, when, train)) for when in (0, rounds))
+        after, later = (measured.risen(pick, when, train) for when in (0, rounds))
         kept = kept_of(measured, pick, rounds, SHARING)
         if after is not None and later is not None and kept is not None:
             found.append(Candidate(arm, (after, later), kept))

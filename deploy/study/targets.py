@@ -15,7 +15,7 @@ from deploy.study.measurements import (
     validation,
 )
 from deploy.study.own_claims import HALF, RESISTS, WORTH, best_of, closest, sharing_candidates
-from deploy.study.statistics import Estimate, Ratio, over_seeds
+from deploy.study.statistics import Estimate, Ratio
 from deploy.study.study import Result, Study
 
 ABOVE_BEFORE = 0.05  # the best defended: at most so much above before the attack
@@ -102,7 +102,7 @@ def _defended(measured: Measurements, attacker: str, end: int, bound: float) -> 
     ]
     rises: dict[Pick, float] = {}
     for pick in candidates:
-        found = [_rise(measured, pick, when, metric) for _, when, metric in cases]
+        found = [measured.risen(pick, when, metric) for _, when, metric in cases]
         there = [abs(rise.mean) for rise in found if rise is not None]
         if len(there) == len(cases):
             rises[pick] = max(there)
@@ -113,7 +113,7 @@ def _defended(measured: Measurements, attacker: str, end: int, bound: float) -> 
         f"best defended against the {attacker} attacker ({pick.arm}, {pick.decision}; {best_of(len(rises))})"
     )
     reached = [
-        _most(f"{name}: {text}, above before", _rise(measured, pick, when, metric), bound)
+        _most(f"{name}: {text}, above before", measured.risen(pick, when, metric), bound)
         for text, when, metric in cases
     ]
     if attacker == "plain":
@@ -167,7 +167,3 @@ def _shown(kept: Ratio) -> bool | None:
     if kept.low is None or kept.high is None:
         return None
     return kept.low >= HALF if kept.value >= HALF else kept.high < HALF
-
-
-def _rise(measured: Measurements, pick: Pick, when: When, metric: Metric) -> Estimate | None:
-    return over_seeds(measured.rise(pick, when, metric))

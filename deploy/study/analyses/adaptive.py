@@ -7,7 +7,6 @@ from deploy.study.analyses.pieces import (
     BENIGN_ROUNDS,
     LIFESPANS,
     RISE_LABEL,
-    RISES,
     analysis_of,
     before_after,
     benign_ticks,
@@ -15,6 +14,7 @@ from deploy.study.analyses.pieces import (
     gain_words,
     headings,
     lifespan_of,
+    rise_headings,
     rises,
 )
 from deploy.study.findings import Figure, Findings, Panel, Point, Series, Table, Trail
@@ -22,7 +22,6 @@ from deploy.study.gain import USUAL, kept_of
 from deploy.study.measurements import BEFORE, METRICS, Measurements, Pick, main, train
 from deploy.study.plan import Arm
 from deploy.study.sizes import Size
-from deploy.study.statistics import over_seeds
 
 PATIENT = "E6-adaptive-norm-bound-patient"
 
@@ -98,7 +97,7 @@ def _table(measured: Measurements, size: Size) -> Table:
         )
     header = (
         "federation", "attacker", "attacks", "aggregation", *headings((0, size.benign), METRICS),
-        *headings((0, size.benign), {RISES: train})[1:], "median lifespan", "main task, before",
+        *rise_headings((0, size.benign)), "median lifespan", "main task, before",
         "main task, right after", f"main task, +{size.benign}", "share of the gain kept",
     )  # fmt: skip
     caption = (
@@ -123,7 +122,7 @@ def _trails(measured: Measurements, size: Size) -> Iterator[Trail]:
             for arm in measured.arms()
             if _words(arm) == words
             and (x := measured.at(_pick(arm), size.benign, main))
-            and (y := over_seeds(measured.rise(_pick(arm), 0, train)))
+            and (y := measured.risen(_pick(arm), 0, train))
         ]
         if points:
             yield Trail(words, tuple(points), style)

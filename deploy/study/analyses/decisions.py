@@ -3,7 +3,6 @@
 from deploy.study import claims
 from deploy.study.analyses.pieces import (
     BENIGN_ROUNDS,
-    RISES,
     SUPPORTS,
     analysis_of,
     before_after,
@@ -12,6 +11,7 @@ from deploy.study.analyses.pieces import (
     decisions_of,
     gain_words,
     headings,
+    rise_headings,
     rises,
 )
 from deploy.study.findings import Figure, Findings, Panel, Table
@@ -53,7 +53,7 @@ def _e4(measured: Measurements, size: Size) -> Findings:
             )
     header = (
         "federation", "attacker", "aggregation", "decision", "backdoor in support",
-        *headings((0, size.benign), METRICS), *headings((0, size.benign), {RISES: train})[1:],
+        *headings((0, size.benign), METRICS), *rise_headings((0, size.benign)),
         "attack-train − first decision, right after", "rise − undefended, right after", "main task, before",
         "main task, right after", f"main task, +{size.benign}", f"main task − undefended, +{size.benign}",
         "share of the gain kept",

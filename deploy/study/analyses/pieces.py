@@ -12,7 +12,6 @@ from deploy.study.statistics import (
     Lifespan,
     lifespan,
     median_lifespan,
-    over_seeds,
 )
 
 Analysis = Callable[[Measurements, Size], Findings]
@@ -29,7 +28,6 @@ ANALYSES: dict[str, Analysis] = {}
 SUPPORTS = ((False, "backdoor class not in the support set"), (True, "backdoor class in the support set"))
 BENIGN_ROUNDS = "benign rounds after the attack"
 BEFORE_AT = -6.0  # on an axis of benign rounds
-RISES = "attack-train, rise"
 RISE_LABEL = "rise of backdoor accuracy, right after"
 MOMENTS: tuple[tuple[When, str], ...] = ((0, "right after"), (BEFORE, "before"))
 
@@ -59,7 +57,12 @@ def headings(after: Iterable[int], metrics: Mapping[str, Metric]) -> tuple[str, 
 def rises(measured: Measurements, pick: Pick, after: Iterable[int]) -> tuple[Estimate | None, ...]:
     """Of backdoor accuracy on attack-train images, above before the attack: paired over seeds, so that what
     a seed's two classes are like drops out."""
-    return tuple(over_seeds(measured.rise(pick, when, train)) for when in after)
+    return tuple(measured.risen(pick, when, train) for when in after)
+
+
+def rise_headings(after: Iterable[int]) -> tuple[str, ...]:
+    """Of :func:`rises`: there is none before the attack."""
+    return headings(after, {"attack-train, rise": train})[1:]
 
 
 def lifespan_of(measured: Measurements, pick: Pick, metric: Metric) -> Lifespan | None:

@@ -6,11 +6,11 @@ from typing import TypeVar
 from deploy.study import own_claims
 from deploy.study.analyses.pieces import (
     RISE_LABEL,
-    RISES,
     SHARES,
     analysis_of,
     before_after,
     headings,
+    rise_headings,
     rises,
     series_of,
 )
@@ -19,7 +19,7 @@ from deploy.study.gain import SHARING, kept_of
 from deploy.study.measurements import BEFORE, METRICS, Measurements, Pick, main, train
 from deploy.study.plan import Arm
 from deploy.study.sizes import Size
-from deploy.study.statistics import Ratio, over_seeds
+from deploy.study.statistics import Ratio
 
 T = TypeVar("T")
 
@@ -109,7 +109,7 @@ def _table(measured: Measurements, end: int) -> Table:
         )
     header = (
         "shared blocks", "attacker", "attacks", "aggregation", *headings((0, end), METRICS),
-        *headings((0, end), {RISES: train})[1:],
+        *rise_headings((0, end)),
         "main task, before", f"main task, +{end}", "share of the gain kept",
     )  # fmt: skip
     caption = "Sharing depth; 0 shared blocks is each participant alone, the control."
@@ -157,7 +157,7 @@ def is_drawn(kept: Ratio) -> bool:
 def _by_depth(measured: Measurements, when: int, depths: Sequence[int]) -> Iterator[Series]:
     for n, (kind, arms) in enumerate(_kinds(measured).items()):
         values = [
-            (int(arm.factors["depth"]), over_seeds(measured.rise(Pick(arm.name, "matching"), when, train)))
+            (int(arm.factors["depth"]), measured.risen(Pick(arm.name, "matching"), when, train))
             for arm in arms
         ]
         for stretch in neighbours([(depth, value) for depth, value in values if value], depths):
