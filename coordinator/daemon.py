@@ -5,12 +5,14 @@ import os
 import time
 from collections import deque
 from enum import Enum, auto
+from functools import partial
 from pathlib import Path
 
 import zmq
 
 from coordinator.aggregation import Aggregation
 from coordinator.attempt import Arrival
+from coordinator.background import Background
 from coordinator.checkpoints import CheckpointProblem, CheckpointStore
 from coordinator.counting import Counted, Counter, Digested, Stepped
 from coordinator.effects import (
@@ -24,7 +26,8 @@ from coordinator.effects import (
 )
 from coordinator.federation import Federation
 from coordinator.gate import Gate
-from coordinator.journal import Journal, RunFailedEvent, RunInterrupted
+from coordinator.journal import RunFailedEvent, RunInterrupted
+from coordinator.lines import Journal
 from coordinator.pauses import Pauses
 from coordinator.record import Record
 from coordinator.wakeup import Wakeup
@@ -66,6 +69,7 @@ class Daemon:
         gate: Gate,
         store: CheckpointStore,
         journal: Journal,
+        background: Background,
         wakeup: Wakeup,
         split_path: Path,
         parent: int | None = None,
@@ -78,10 +82,11 @@ class Daemon:
         self._gate = gate
         self._store = store
         self._journal = journal
+        self._background = background
         self._wakeup = wakeup
         self._split_path = split_path
         self._parent = parent
-        self._writer = CheckpointWriter(store, wakeup.notify)
+        self._writer = CheckpointWriter(store, wakeup.notify, first=background.flush)
         self._record = Record(journal, self._writer, model)
         self._poller = zmq.Poller()
         for raw in (socket.raw, *gate.sockets):
@@ -130,6 +135,7 @@ class Daemon:
         patience = min(self._federation.wake_at(now), self._gate.wake_at()) - now
         if self._parent is not None:
             patience = min(patience, PARENT_CHECK_S)
+        self._journal.hand_over()
         self._pauses.looked()
         self._poller.poll(0 if self._orders else max(0, round(patience * 1000) + 1))
         self._pauses.waited()
@@ -203,7 +209,8 @@ class Daemon:
                 case CloseRound(rate=rate):
                     self._counter.step(self._model, rate)
                 case SaveSplit(split):
-                    write_whole(self._split_path, split.model_dump_json(indent=1).encode())
+                    data = split.model_dump_json(indent=1).encode()
+                    self._background.submit(partial(write_whole, self._split_path, data))
                 case Finish():
                     self._finished = True
                 case lasting:
@@ -290,6 +297,7 @@ class Daemon:
         self._record.keep(WriteCheckpoint(state, needed=True))
         self._drain()
         self._record.keep(RunInterrupted(state.round, reason))
+        self._record.settle()
 
     def _drain(self) -> None:
         for written in self._writer.drain():
@@ -301,6 +309,7 @@ class Daemon:
             self._record.settle()
         with contextlib.suppress(RunFailed):  # when it is the journal's disk that is full
             self._journal.write(RunFailedEvent(self._federation.rounds.completed, reason))
+            self._journal.flush()
         for effect in self._federation.shut_down(failed=True, reason=reason):
             if isinstance(effect, Send):
                 self._send(effect)

@@ -4,11 +4,9 @@
 """
 
 import re
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cache
 from typing import ClassVar, Literal, Self
-
-from structlog.typing import FilteringBoundLogger
 
 from protocol.messages import BackdoorAccuracy, Difference, EvaluationReport, Interval, Measurement
 
@@ -346,18 +344,6 @@ class EvaluationSkipped(JournalEvent):
     round: int
     reason: str
     participant: str | None = None
-
-
-class Journal:
-    """Writes events as lines of the log it was given."""
-
-    def __init__(self, log: FilteringBoundLogger) -> None:
-        self._log = log
-
-    def write(self, event: JournalEvent) -> None:
-        """Raises :class:`~protocol.errors.RunFailed` when the line cannot be written."""
-        values = {field.name: getattr(event, field.name) for field in fields(event)}
-        getattr(self._log, event.level)(event.name(), **values)
 
 
 @cache

@@ -3,7 +3,8 @@
 from collections import deque
 
 from coordinator.effects import NameModel, WriteCheckpoint
-from coordinator.journal import Journal, JournalEvent
+from coordinator.journal import JournalEvent
+from coordinator.lines import Journal
 from coordinator.writing import CheckpointWriter
 from protocol.manifest import Parameters
 
@@ -38,10 +39,11 @@ class Record:
         self._write()
 
     def settle(self) -> None:
-        """Write all that waits. Raises as :meth:`keep`."""
+        """Write all that waits, the lines before this returns. Raises as :meth:`keep`."""
         if self._waiting and self._digest is None:
             self._digest = self._model.digest()
         self._write()
+        self._journal.flush()
 
     def _write(self) -> None:
         while self._waiting:
@@ -51,6 +53,7 @@ class Record:
                         return
                     self._journal.write(event(self._digest))
                 case WriteCheckpoint() as order:
+                    self._journal.hand_over()
                     self._writer.submit(order, self._model)
                 case line:
                     self._journal.write(line)

@@ -15,6 +15,7 @@ from pathlib import Path
 import zmq
 
 from coordinator.aggregation import AGGREGATIONS, MOST_UPDATES
+from coordinator.background import Background
 from coordinator.checkpoints import CheckpointStore
 from coordinator.connections import limited
 from coordinator.daemon import Daemon, Outcome
@@ -25,11 +26,11 @@ from coordinator.journal import (
     CheckpointDamaged,
     CheckpointWritten,
     Insecure,
-    Journal,
     RunCompleted,
     RunResumed,
     RunStarted,
 )
+from coordinator.lines import Journal
 from coordinator.origin import Origin, open_origin
 from coordinator.run_dir import RunDirectory
 from coordinator.state import FederationState
@@ -40,7 +41,6 @@ from protocol.errors import RunFailed, UsageProblem
 from protocol.files import remove_temporary, write_whole
 from protocol.key_files import COORDINATOR, read_key
 from protocol.keys import KeyPair
-from protocol.logs import open_log
 from protocol.manifest import Parameters
 from protocol.messages import PROTOCOL_VERSION
 from protocol.scenario import Scenario
@@ -89,17 +89,22 @@ def serve(settings: Settings, initial_parameters: InitialParameters = from_model
     if settings.resume and settings.origin is not None:
         raise UsageProblem("--from begins a new run and --resume goes on with one: leave one of them out")
     directory = RunDirectory(settings.run_dir)
-    with contextlib.closing(Wakeup()) as wakeup, directory.locked(), wakeup.on_signals():
+    with (
+        contextlib.closing(Wakeup()) as wakeup,
+        directory.locked(),
+        wakeup.on_signals(),
+        contextlib.closing(Background(wakeup.notify)) as background,
+    ):
         for folder in (directory.path, directory.checkpoints):
             remove_temporary(folder)
         if settings.resume:
             directory.reclaim(settings.scenario)
-            return _start(settings, locks, directory, wakeup, initial_parameters, None)
+            return _start(settings, locks, directory, wakeup, background, initial_parameters, None)
         origin = open_origin(settings.origin) if settings.origin is not None else None
         if origin is not None:
             origin.check(settings.scenario, initial_parameters(settings.scenario).manifest)
         directory.claim(settings.scenario)
-        return _start(settings, locks, directory, wakeup, initial_parameters, origin)
+        return _start(settings, locks, directory, wakeup, background, initial_parameters, origin)
 
 
 @dataclass(frozen=True)
@@ -130,6 +135,7 @@ def _start(
     locks: _Locks | None,
     directory: RunDirectory,
     wakeup: Wakeup,
+    background: Background,
     initial_parameters: InitialParameters,
     origin: Origin | None,
 ) -> Outcome:
@@ -151,7 +157,9 @@ def _start(
     if state.completed:
         if not directory.says_completed():  # killed between the two
             done = RunCompleted(state.round, model.digest(), state.elapsed_s)
-            Journal(open_log(directory.journal, console=settings.console, run=state.run)).write(done)
+            journal = Journal(directory.journal, background, console=settings.console, run=state.run)
+            journal.write(done)
+            journal.flush()
         elif settings.console:
             print(
                 f"{directory.path}: the run is complete, with {state.round} rounds; nothing is left to do",
@@ -166,7 +174,7 @@ def _start(
         socket = RouterSocket(context, settings.bind, manifest=model.manifest, key=key)
         # Not before the socket: a port in use must leave nothing that looks like a run.
         first = _take_over(origin, state, directory, store) if origin is not None else None
-        journal = Journal(open_log(directory.journal, console=settings.console, run=state.run))
+        journal = Journal(directory.journal, background, console=settings.console, run=state.run)
         for problem in damaged:
             journal.write(CheckpointDamaged(problem.path.name, problem.reason))
             store.discard(problem)
@@ -178,6 +186,7 @@ def _start(
             journal.write(Insecure(socket.endpoint))
         if first is not None:
             journal.write(first)
+        journal.flush()
         encoding = ENCODINGS.get(scenario.federation.encoding)(model.manifest)
         federation = Federation(
             scenario,
@@ -198,6 +207,7 @@ def _start(
             gate=Gate(federation, socket, connections, doorkeeper),
             store=store,
             journal=journal,
+            background=background,
             wakeup=wakeup,
             split_path=directory.split,
             parent=settings.parent,

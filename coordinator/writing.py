@@ -30,10 +30,14 @@ class _Job:
 
 
 class CheckpointWriter:
-    """``notify`` is called, from the thread, when something has been written or has failed."""
+    """``notify`` is called, from the thread, when something has been written or has failed; ``first``, from
+    there as well, before each, to wait for what must be on the disk by then."""
 
-    def __init__(self, store: CheckpointStore, notify: Callable[[], None]) -> None:
+    def __init__(
+        self, store: CheckpointStore, notify: Callable[[], None], *, first: Callable[[], None]
+    ) -> None:
         self._store = store
+        self._first = first
         self._notify = notify
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="checkpoints")
         self._waiting: deque[tuple[WriteCheckpoint, Parameters]] = deque()
@@ -90,6 +94,7 @@ class CheckpointWriter:
             future.add_done_callback(lambda _: self._notify())
 
     def _write(self, state: FederationState, model: Parameters) -> Written:
+        self._first()
         begun = time.monotonic()
         path = self._store.write(state, model)
         return Written(state, path, time.monotonic() - begun)

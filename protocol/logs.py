@@ -8,6 +8,8 @@ import select
 import sys
 import weakref
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -18,12 +20,23 @@ from structlog.typing import EventDict, FilteringBoundLogger, WrappedLogger
 from protocol.errors import RunFailed
 
 
-def open_log(path: Path | None, *, console: bool, **bound: Any) -> FilteringBoundLogger:
+def _at_once(write: Callable[[], None]) -> None:
+    write()
+
+
+def open_log(
+    path: Path | None,
+    *,
+    console: bool,
+    write: Callable[[Callable[[], None]], None] = _at_once,
+    **bound: Any,
+) -> FilteringBoundLogger:
     """A logger whose events are fields: ``log.info("round_started", round=3, selected=["ann", "bob"])``.
 
     Each event is appended to ``path`` as one line of JSON that starts with ``timestamp`` (UTC, ISO 8601),
     ``level`` and ``event``, followed by ``bound`` and the event's own fields; with ``console`` it is also
-    shown on stderr. Logging raises :class:`RunFailed` when the file cannot be written.
+    shown on stderr. An event that has a ``timestamp`` keeps it. ``write`` is given what writes each line, to
+    call it in this order, whenever: that raises :class:`RunFailed` when the file cannot be written.
     """
     outputs: list[JsonLines | Console] = []
     if path is not None:
@@ -31,15 +44,20 @@ def open_log(path: Path | None, *, console: bool, **bound: Any) -> FilteringBoun
     if console:
         outputs.append(Console())
     log: FilteringBoundLogger = structlog.wrap_logger(
-        _Fanout(outputs),
+        _Fanout(outputs, write),
         processors=[
             structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            _stamp,
             _to_fanout,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
     )
     return log.bind(**bound)
+
+
+def timestamp() -> str:
+    """Of a line that is about now."""
+    return datetime.now(UTC).isoformat().replace("+00:00", "Z")
 
 
 class JsonLines:
@@ -62,11 +80,13 @@ class JsonLines:
         # that one.
         self._torn = torn
 
-    def write(self, event: EventDict) -> None:
-        line = to_json(event).encode() + b"\n"
-        self._append(b"\n" + line if self._torn else line)
+    def line(self, event: EventDict) -> str:
+        return to_json(event)
 
-    def _append(self, data: bytes) -> None:
+    def write(self, line: str) -> None:
+        data = line.encode() + b"\n"
+        if self._torn:
+            data = b"\n" + data
         try:
             while data:
                 data = data[os.write(self._file, data) :]
@@ -90,7 +110,7 @@ class Console:
         self._open = True
         self._left_out = 0
 
-    def write(self, event: EventDict) -> None:
+    def write(self, line: str) -> None:
         if not self._open:
             return
         try:
@@ -98,14 +118,14 @@ class Console:
                 print(f"({self._left_out} lines were left out here)", file=sys.stderr, flush=True)
                 self._left_out = 0
             if not self._left_out and _has_room(sys.stderr):
-                print(self._line(event), file=sys.stderr, flush=True)
+                print(line, file=sys.stderr, flush=True)
             else:
                 self._left_out += 1
         except OSError:
             # The terminal or the reading end of the pipe is gone; a daemon goes on without.
             self._open = False
 
-    def _line(self, event: EventDict) -> str:
+    def line(self, event: EventDict) -> str:
         shown = {key: _printable(value) if isinstance(value, str) else value for key, value in event.items()}
         line = self._render(shown)
         return line if len(line.encode()) < select.PIPE_BUF else f"{line[: select.PIPE_BUF // 4 - 2]}…"
@@ -149,14 +169,22 @@ def _printable(text: str) -> str:
 class _Fanout:
     """The innermost logger: hands each event to all outputs."""
 
-    def __init__(self, outputs: list[JsonLines | Console]) -> None:
+    def __init__(
+        self, outputs: list[JsonLines | Console], write: Callable[[Callable[[], None]], None]
+    ) -> None:
         self._outputs = outputs
+        self._write = write
 
-    def write(self, event: EventDict) -> None:
+    def take(self, event: EventDict) -> None:
         for output in self._outputs:
-            output.write(event)
+            self._write(partial(output.write, output.line(event)))
 
-    debug = info = warning = error = critical = write
+    debug = info = warning = error = critical = take
+
+
+def _stamp(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    event.setdefault("timestamp", timestamp())
+    return event
 
 
 def _to_fanout(_: WrappedLogger, __: str, event: EventDict) -> tuple[tuple[EventDict], dict[str, Any]]:

@@ -1,31 +1,33 @@
 """The daemon's loop with a socket that is scripted: what it does between two messages, and in which order."""
 
+import errno
 import json
+import os
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import pytest
 import zmq
 
 from coordinator import counting, daemon
 from coordinator.aggregation import UpdateSum
+from coordinator.background import Background
 from coordinator.checkpoints import CheckpointStore
 from coordinator.daemon import Daemon, Outcome
 from coordinator.effects import Effect
 from coordinator.federation import Federation
 from coordinator.gate import Gate
-from coordinator.journal import Journal
+from coordinator.lines import Journal
 from coordinator.state import FederationState
 from coordinator.wakeup import Wakeup
 from protocol.codec import decode, encode
 from protocol.encodings import Exact
 from protocol.errors import RunFailed
-from protocol.logs import open_log
 from protocol.manifest import Parameters
 from protocol.messages import AnyMessage, Heartbeat, Join, Leave, Message, Ready, Shutdown, Train, Update
 from protocol.scenario import Scenario
@@ -101,8 +103,7 @@ def run(
     state = FederationState(run=RUN, round=0)
     federation = Federation(scenario, tiny.MANIFEST, state, split=None, now=0.0, update_size=64)
     path = folder / "journal.jsonl"
-    log: Any = open_log(path, console=False)
-    with closing(Wakeup()) as wakeup:
+    with closing(Wakeup()) as wakeup, closing(Background(wakeup.notify)) as background:
         socket = Scripted(wakeup, answers)
         loop = Daemon(
             federation,
@@ -112,7 +113,8 @@ def run(
             socket=cast(RouterSocket, socket),
             gate=cast(Gate, Open()),
             store=CheckpointStore(folder, lambda _: False),
-            journal=Journal(log),
+            journal=Journal(path, background, console=False, run=RUN),
+            background=background,
             wakeup=wakeup,
             split_path=folder / "split.json",
         )
@@ -167,6 +169,53 @@ def _until_round_2(socket: Scripted, name: str, message: AnyMessage) -> None:
             socket.wakeup.interrupted = OVER
         case Shutdown():
             socket.say(name, Leave(run=RUN, reason="the run is over"))
+
+
+def test_rounds_go_on_while_the_disk_takes_its_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which takes no line, nor the split, before the second round."""
+    disk = threading.Event()
+    append = os.write
+
+    def slow(descriptor: int, data: bytes) -> int:
+        if threading.current_thread() is not threading.main_thread():
+            assert disk.wait(60)
+        return append(descriptor, data)
+
+    def answers(socket: Scripted, name: str, message: AnyMessage) -> None:
+        if isinstance(message, Train) and message.round == 2 and not disk.is_set():
+            assert not (tmp_path / "split.json").exists()
+            assert (tmp_path / "journal.jsonl").read_text() == ""
+            disk.set()
+        _until_round_2(socket, name, message)
+
+    monkeypatch.setattr(os, "write", slow)
+    outcome, _, journal = run(tmp_path, tiny.scenario(), answers)
+    assert outcome is Outcome.INTERRUPTED
+    assert (tmp_path / "split.json").exists()
+    assert ("round_completed", 1) in journal
+    assert journal[-1] == ("run_interrupted", 1)
+
+
+def test_that_a_line_cannot_be_written_ends_the_run_and_everybody_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    append = os.write
+
+    def full(descriptor: int, data: bytes) -> int:
+        if b"round_completed" in data:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return append(descriptor, data)
+
+    def answers(socket: Scripted, name: str, message: AnyMessage) -> None:
+        if not isinstance(message, Train) or message.round == 1:
+            _until_round_2(socket, name, message)
+
+    monkeypatch.setattr(os, "write", full)
+    outcome, socket, journal = run(tmp_path, tiny.scenario(checkpoint_every=1), answers)
+    assert "cannot write the log: No space left on device" in str(outcome)
+    assert [name for name, message in socket.sent if isinstance(message, Shutdown)] == list(NAMES)
+    assert journal[-1] == ("update_accepted", 1)
+    assert not (tmp_path / "round-000001.safetensors").exists()  # whose round has no line
 
 
 def test_what_waits_for_a_digest_is_written_before_the_end(

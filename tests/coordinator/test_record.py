@@ -5,13 +5,8 @@ from typing import cast
 import pytest
 
 from coordinator.effects import NameModel, WriteCheckpoint
-from coordinator.journal import (
-    CheckpointWritten,
-    Journal,
-    JournalEvent,
-    RoundStarted,
-    RunCompleted,
-)
+from coordinator.journal import CheckpointWritten, JournalEvent, RoundStarted, RunCompleted
+from coordinator.lines import Journal
 from coordinator.record import Record
 from coordinator.state import FederationState
 from coordinator.writing import CheckpointWriter
@@ -26,16 +21,24 @@ STARTED = RoundStarted(8, 1, ["ann"])
 
 
 class Written:
-    """Journal and writer of checkpoints in one: ``all`` that was written, while ``full`` is False."""
+    """Journal and writer of checkpoints in one: ``all`` that was written, while ``full`` is False, and how
+    much of it was ``handed`` over."""
 
     def __init__(self) -> None:
         self.all: list[JournalEvent | tuple[WriteCheckpoint, Parameters]] = []
         self.full = False
+        self.handed = 0
+
+    def hand_over(self) -> None:
+        self.handed = len(self.all)
+
+    flush = hand_over
 
     def write(self, event: JournalEvent) -> None:
         self._take(event)
 
     def submit(self, order: WriteCheckpoint, model: Parameters) -> None:
+        assert self.handed == len(self.all)
         self._take((order, model))
 
     def _take(self, what: JournalEvent | tuple[WriteCheckpoint, Parameters]) -> None:
@@ -75,6 +78,7 @@ def test_what_waits_can_be_written_without_waiting() -> None:
     kept.keep(ORDER)
     kept.settle()
     assert written.all == [RunCompleted(7, NEXT.digest(), 1.0), (ORDER, NEXT)]
+    assert written.handed == 2
     kept.digested(NEXT.digest())
     assert len(written.all) == 2
 

@@ -1,5 +1,6 @@
 """Checkpoints in the background: in order, the newest when the disk is slow, and failures are not lost."""
 
+import contextlib
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -42,7 +43,7 @@ def told() -> threading.Event:
 
 @pytest.fixture
 def writer(store: SlowStore, told: threading.Event) -> Iterator[CheckpointWriter]:
-    writer = CheckpointWriter(store, told.set)
+    writer = CheckpointWriter(store, told.set, first=lambda: None)
     yield writer
     store.free.set()
     writer.close()
@@ -94,6 +95,35 @@ def test_a_model_that_is_not_on_disk_yet_can_be_had(writer: CheckpointWriter, st
     writer.drain()
     assert writer.model_of(1) is None
     assert store.load(1).model.digest() == models[1].digest()
+
+
+def test_waits_for_what_must_be_on_the_disk_before(tmp_path: Path) -> None:
+    lines, asked = threading.Event(), threading.Event()
+
+    def first() -> None:
+        asked.set()
+        assert lines.wait(60)
+
+    store = CheckpointStore(tmp_path, lambda _: True)
+    with contextlib.closing(CheckpointWriter(store, lambda: None, first=first)) as writer:
+        writer.submit(order(1, needed=True), tiny.values(1))
+        assert asked.wait(60)
+        assert list(tmp_path.iterdir()) == []
+        lines.set()
+        writer.drain()
+    assert store.rounds() == [1]
+
+
+def test_is_not_written_when_what_must_be_there_before_is_not(tmp_path: Path) -> None:
+    def first() -> None:
+        raise RunFailed("no space left")
+
+    store = CheckpointStore(tmp_path, lambda _: True)
+    with contextlib.closing(CheckpointWriter(store, lambda: None, first=first)) as writer:
+        writer.submit(order(1, needed=True), tiny.values(1))
+        with pytest.raises(RunFailed, match="no space left"):
+            writer.drain()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_failure_reaches_the_loop(writer: CheckpointWriter, store: SlowStore) -> None:
