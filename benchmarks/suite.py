@@ -56,7 +56,10 @@ def _pauses(plan: Plan, found: Results, failures: list[str], say: Say) -> None:
         with tempfile.TemporaryDirectory(prefix="fedmeta-bench-") as folder:
             seen = ours.watched(case, Path(folder))
         found.watched.append(seen)
-        say(f"{case}: longest pause {1000 * seen.pause_s:.1f} ms, answer {1000 * seen.answer_s:.1f} ms")
+        say(
+            f"{case}: longest pause {1000 * seen.pause_s:.1f} ms, busy {1000 * seen.busy_s:.1f}, "
+            f"answer {1000 * seen.answer_s:.1f} ms"
+        )
 
     for _ in range(plan.repetitions):
         for case in plan.watched:

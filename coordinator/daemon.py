@@ -275,7 +275,7 @@ class Daemon:
             time.monotonic(),
             bytes_in=traffic[0],
             bytes_out=traffic[1],
-            longest_pause_s=self._pauses.take(),
+            pause=self._pauses.take(),
         )
 
     def _acknowledge(self, written: Written) -> None:

@@ -23,6 +23,7 @@ from coordinator.journal import (
 from coordinator.keeping import Keeping
 from coordinator.measuring import open_measuring
 from coordinator.membership import Member, Membership
+from coordinator.pauses import Pause
 from coordinator.refusals import Refusals
 from coordinator.rounds import Phase, Rounds
 from coordinator.state import FederationState
@@ -280,9 +281,7 @@ class Federation:
             effects += self._lose(member, "silent", now)
         return effects + self.rounds.tick(now) + self._go_on(now)
 
-    def round_closed(
-        self, now: float, *, bytes_in: int, bytes_out: int, longest_pause_s: float
-    ) -> list[Effect]:
+    def round_closed(self, now: float, *, bytes_in: int, bytes_out: int, pause: Pause) -> list[Effect]:
         """The model of the round has been made."""
         names, seconds = self.rounds.closed(now)
         number = self.rounds.completed
@@ -297,7 +296,8 @@ class Federation:
                 seconds=seconds,
                 bytes_in=bytes_in,
                 bytes_out=bytes_out,
-                longest_pause_s=longest_pause_s,
+                longest_pause_s=pause.seconds,
+                longest_pause_busy_s=pause.busy_s,
                 model_digest=digest,
                 server_rate=rate,
             )

@@ -268,8 +268,8 @@ class UpdateRejected(JournalEvent):
 @dataclass(frozen=True, slots=True)
 class RoundCompleted(JournalEvent):
     """``rejected`` counts all that was turned away since the round before; ``rejections`` by reason.
-    ``longest_pause_s``: the longest for which the coordinator took no message meanwhile, while it did
-    something else."""
+    ``longest_pause_s``: the longest for which the coordinator took no message meanwhile, because it did
+    something else, or had no processor: of it, it had one for ``longest_pause_busy_s``."""
 
     round: int
     received: int
@@ -279,6 +279,7 @@ class RoundCompleted(JournalEvent):
     bytes_in: int
     bytes_out: int
     longest_pause_s: float
+    longest_pause_busy_s: float
     model_digest: str
     server_rate: float
 

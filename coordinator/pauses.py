@@ -2,27 +2,43 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """``busy_s``: for how long of its ``seconds`` the loop ran. Otherwise it waited for something, or for a
+    processor."""
+
+    seconds: float = 0.0
+    busy_s: float = 0.0
 
 
 class Pauses:
-    """``clock``: seconds."""
+    """``clock``: seconds; ``busy``: seconds for which this thread has had a processor."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, clock: Callable[[], float] = time.monotonic, busy: Callable[[], float] = time.thread_time
+    ) -> None:
         self._clock = clock
-        self._since = clock()
-        self._longest_s = 0.0
+        self._busy = busy
+        self._longest = Pause()
+        self.waited()
 
     def looked(self) -> None:
         """A pause ends, and the next begins."""
-        now = self._clock()
-        self._longest_s = max(self._longest_s, now - self._since)
-        self._since = now
+        since, busy_since = self._since, self._busy_since
+        self.waited()
+        seconds = self._since - since
+        if seconds > self._longest.seconds:
+            self._longest = Pause(seconds, self._busy_since - busy_since)
 
     def waited(self) -> None:
         """It was waiting for something to be said since it last looked, which is no pause."""
         self._since = self._clock()
+        self._busy_since = self._busy()
 
-    def take(self) -> float:
-        """The longest, in seconds, since it was taken last."""
-        longest_s, self._longest_s = self._longest_s, 0.0
-        return longest_s
+    def take(self) -> Pause:
+        """The longest since it was taken last."""
+        longest, self._longest = self._longest, Pause()
+        return longest

@@ -28,13 +28,14 @@ of a round is from one round's end to the next; of it also the median of the rep
 Processor time is that of a round: of the coordinator's process with all its threads, and of it and all
 participants'. Memory is the coordinator's."""
 WATCHED = """The pause is the longest time for which the coordinator's loop took no message because it did
-something else, or was kept from the processor, from its start to the end of the last round: `longest_pause_s`
-of `round_completed` in the journal. Beside it is what that comes to at the other end: another participant
-joins, never says that it is ready, and sends heartbeats, one 20 ms (after the first thousand 60 ms) after the
-answer to the one before. Of the longest time until an answer nothing is taken off: it holds the way there and
-back, what the others said before it and is answered first, and the time for which all these processes kept
-each other from the processors. By how much that participant woke up too late, at most, is in the next column.
-Runs of their own: the other figures are not disturbed by it."""
+something else, or had no processor, from its start to the end of the last round: `longest_pause_s` of
+`round_completed` in the journal. For how long of it the loop had a processor is next, `longest_pause_busy_s`,
+which holds what the machine underneath took away meanwhile. Beside it is what that comes to at the other end:
+another participant joins, never says that it is ready, and sends heartbeats, one 20 ms (after the first
+thousand 60 ms) after the answer to the one before. Of the longest time until an answer nothing is taken off:
+it holds the way there and back, what the others said before it and is answered first, and the time for which
+all these processes kept each other from the processors. By how much that participant woke up too late, at
+most, is in the next column. Runs of their own: the other figures are not disturbed by it."""
 AGGREGATION = """Counting one update so that the order of arrival does not matter, against a finiteness check,
 a norm and an addition in float32; each the fastest of some. Step and digest happen once a round."""
 INNER_LOOP = "The same steps in bare PyTorch are the reference, in the same process."
@@ -139,10 +140,12 @@ def _scaling(results: Results) -> list[str]:
 
 def _watched(results: Results) -> list[str]:
     return [
-        "| | longest pause, ms | longest until an answer, ms | the watcher late by, ms | heartbeats |",
-        "|---|---|---|---|---|",
+        "| | longest pause, ms | of it with a processor | longest until an answer, ms "
+        "| the watcher late by, ms | heartbeats |",
+        "|---|---|---|---|---|---|",
         *(
             f"| {case} | {Spread.of([1000 * one.pause_s for one in each])} "
+            f"| {Spread.of([1000 * one.busy_s for one in each])} "
             f"| {Spread.of([1000 * one.answer_s for one in each])} "
             f"| {Spread.of([1000 * one.late_s for one in each])} | {sum(one.heartbeats for one in each):,} |"
             for case, each in results.pauses.items()

@@ -49,7 +49,8 @@ def main(
             with tempfile.TemporaryDirectory() as folder:
                 found = ours.watched(case, Path(folder))
             click.echo(
-                f"  longest pause {1000 * found.pause_s:.1f} ms; longest without an answer "
+                f"  longest pause {1000 * found.pause_s:.1f} ms, with a processor for "
+                f"{1000 * found.busy_s:.1f}; longest without an answer "
                 f"{1000 * found.answer_s:.1f} ms, of {found.heartbeats} "
                 f"heartbeats; the watcher was late by up to {1000 * found.late_s:.1f} ms"
             )

@@ -26,12 +26,14 @@ USUAL = {"heartbeat_s": 1.0, "liveness_s": 10.0, "checkpoint_every": 25}
 
 @dataclass(frozen=True)
 class Watched:
-    """``pause_s``: the longest for which the coordinator took no message in any round, by itself.
+    """``pause_s``: the longest for which the coordinator took no message in any round, by itself, where its
+    loop had a processor for ``busy_s``.
     ``answer_s``: the longest that it took to answer one of so many ``heartbeats``. ``late_s``: the most by
     which the watcher's own process ran later than it wanted to."""
 
     case: Case
     pause_s: float
+    busy_s: float
     answer_s: float
     late_s: float
     heartbeats: int
@@ -63,8 +65,11 @@ def watched(case: Case, folder: Path) -> Watched:
         _participants(processes, coordinator, case, folder)
         assert coordinator.wait(TIMEOUT_S) == 0, coordinator.stderr
         assert watcher.wait() == 0, watcher.stderr
-        pause_s = max(entry["longest_pause_s"] for entry in coordinator.events("round_completed"))
-        return Watched(case, pause_s, **json.loads(watcher.stdout))
+        pause_s, busy_s = max(
+            (entry["longest_pause_s"], entry["longest_pause_busy_s"])
+            for entry in coordinator.events("round_completed")
+        )
+        return Watched(case, pause_s, busy_s, **json.loads(watcher.stdout))
 
 
 @contextmanager

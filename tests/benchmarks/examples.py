@@ -50,7 +50,7 @@ def measured() -> Results:
             side("ours", Case(10_000, 4), 1e-3),
             side("ours", Case(110_000, 4, keys=True), 5e-3),
         ],
-        watched=[Watched(small, pause_s=0.01, answer_s=0.02, late_s=0.001, heartbeats=100)],
+        watched=[Watched(small, pause_s=0.01, busy_s=0.005, answer_s=0.02, late_s=0.001, heartbeats=100)],
         starting=Starting(
             torch_in_help=False,
             help_s=[0.2, 0.3],

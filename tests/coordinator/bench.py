@@ -19,6 +19,7 @@ from coordinator.effects import (
 )
 from coordinator.federation import Federation
 from coordinator.journal import JournalEvent
+from coordinator.pauses import Pause
 from coordinator.state import FederationState
 from protocol.keys import AllowList
 from protocol.messages import (
@@ -173,7 +174,7 @@ class Bench:
 
     def _step(self, rate: float) -> list[Effect]:
         self.model = self.sum.step(self.model, rate)
-        return self.federation.round_closed(self.now, bytes_in=10, bytes_out=20, longest_pause_s=0.5)
+        return self.federation.round_closed(self.now, bytes_in=10, bytes_out=20, pause=Pause(0.5, 0.25))
 
     def leave(self, name: str) -> None:
         self.say(name, Leave(run=RUN, reason="test"))

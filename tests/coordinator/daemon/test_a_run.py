@@ -56,6 +56,7 @@ class TestARun:
         assert last["bytes_in"] >= 4 * 40
         assert last["bytes_out"] >= 4 * 40
         assert last["longest_pause_s"] > 0
+        assert last["longest_pause_busy_s"] > 0
         assert last["model_digest"] == daemon.await_line("run_completed")["model_digest"]
         files = {path.name for path in (tmp_path / "run").rglob("*.*")}
         assert files >= {"journal.jsonl", "scenario.toml", "split.json"}
