@@ -3,6 +3,8 @@
 import json
 import os
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,17 @@ from protocol.messages import Shutdown
 from tests.coordinator import tiny
 from tests.coordinator.daemon.playing import NAMES, Context, completed, enter, finish, stored
 from tests.coordinator.processes import DaemonProcess, train_all
+
+
+@contextmanager
+def stopped(process: int) -> Iterator[None]:
+    """A child of this one."""
+    os.kill(process, signal.SIGSTOP)
+    os.waitid(os.P_PID, process, os.WSTOPPED | os.WNOWAIT)
+    try:
+        yield
+    finally:
+        os.kill(process, signal.SIGCONT)
 
 
 class TestAKilledCoordinator:
@@ -147,8 +160,9 @@ class TestAFullDisk:
         participants = enter(context, daemon, *NAMES)
         train_all(participants, until=lambda: stored(daemon, 5))
         checkpoints = tmp_path / "run" / "checkpoints"
-        checkpoints.rename(tmp_path / "aside")
-        checkpoints.write_text("not a directory")
+        with stopped(daemon.process.pid):  # it would make the directory again in between
+            checkpoints.rename(tmp_path / "aside")
+            checkpoints.write_text("not a directory")
         failed: list[Shutdown] = []
         train_all(participants, until=lambda: daemon.process.poll() is not None, goodbye=failed.append)
         code, said = daemon.end()
