@@ -69,7 +69,6 @@ class Daemon:
         gate: Gate,
         store: CheckpointStore,
         journal: Journal,
-        background: Background,
         wakeup: Wakeup,
         split_path: Path,
         parent: int | None = None,
@@ -82,11 +81,11 @@ class Daemon:
         self._gate = gate
         self._store = store
         self._journal = journal
-        self._background = background
         self._wakeup = wakeup
         self._split_path = split_path
         self._parent = parent
-        self._writer = CheckpointWriter(store, wakeup.notify, first=background.flush)
+        self._files = Background("files", wakeup.notify)
+        self._writer = CheckpointWriter(store, wakeup.notify, first=self._on_disk)
         self._record = Record(journal, self._writer, model)
         self._poller = zmq.Poller()
         for raw in (socket.raw, *gate.sockets):
@@ -124,18 +123,22 @@ class Daemon:
             self._fail(str(failure))
             raise
         finally:
+            with contextlib.suppress(Exception):  # that of what ends this is the one to be told
+                self._journal.hand_over()
             self._counter.close()
             self._writer.close()
+            self._files.close()
             self._socket.close(LAST_WORDS_S)
 
     # The loop's parts
 
     def _wait(self) -> None:
+        self._journal.hand_over()
+        self._files.check()
         now = time.monotonic()
         patience = min(self._federation.wake_at(now), self._gate.wake_at()) - now
         if self._parent is not None:
             patience = min(patience, PARENT_CHECK_S)
-        self._journal.hand_over()
         self._pauses.looked()
         self._poller.poll(0 if self._orders else max(0, round(patience * 1000) + 1))
         self._pauses.waited()
@@ -210,7 +213,7 @@ class Daemon:
                     self._counter.step(self._model, rate)
                 case SaveSplit(split):
                     data = split.model_dump_json(indent=1).encode()
-                    self._background.submit(partial(write_whole, self._split_path, data))
+                    self._files.submit(partial(write_whole, self._split_path, data))
                 case Finish():
                     self._finished = True
                 case lasting:
@@ -299,6 +302,11 @@ class Daemon:
         self._record.keep(RunInterrupted(state.round, reason))
         self._record.settle()
 
+    def _on_disk(self) -> None:
+        """What must be there before a checkpoint is: the split, and the line of its round. In a thread."""
+        self._files.flush()
+        self._journal.written()
+
     def _drain(self) -> None:
         for written in self._writer.drain():
             self._acknowledge(written)
@@ -307,7 +315,7 @@ class Daemon:
         # Whatever it is that fails again, everybody has to be told of the first failure.
         with contextlib.suppress(Exception):
             self._record.settle()
-        with contextlib.suppress(RunFailed):  # when it is the journal's disk that is full
+        with contextlib.suppress(Exception):  # when it is the journal's disk that is full
             self._journal.write(RunFailedEvent(self._federation.rounds.completed, reason))
             self._journal.flush()
         for effect in self._federation.shut_down(failed=True, reason=reason):

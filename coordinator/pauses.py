@@ -23,22 +23,25 @@ class Pauses:
         self._clock = clock
         self._busy = busy
         self._longest = Pause()
-        self.waited()
+        self._begin()
 
     def looked(self) -> None:
         """A pause ends, and the next begins."""
         since, busy_since = self._since, self._busy_since
-        self.waited()
+        self._begin()
         seconds = self._since - since
         if seconds > self._longest.seconds:
             self._longest = Pause(seconds, self._busy_since - busy_since)
 
     def waited(self) -> None:
         """It was waiting for something to be said since it last looked, which is no pause."""
-        self._since = self._clock()
-        self._busy_since = self._busy()
+        self._begin()
 
     def take(self) -> Pause:
         """The longest since it was taken last."""
         longest, self._longest = self._longest, Pause()
         return longest
+
+    def _begin(self) -> None:
+        self._since = self._clock()
+        self._busy_since = self._busy()

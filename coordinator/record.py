@@ -40,6 +40,7 @@ class Record:
 
     def settle(self) -> None:
         """Write all that waits, the lines before this returns. Raises as :meth:`keep`."""
+        self._journal.hand_over()  # a digest takes its time
         if self._waiting and self._digest is None:
             self._digest = self._model.digest()
         self._write()

@@ -9,13 +9,13 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
 import zmq
 
 from coordinator.aggregation import AGGREGATIONS, MOST_UPDATES
-from coordinator.background import Background
 from coordinator.checkpoints import CheckpointStore
 from coordinator.connections import limited
 from coordinator.daemon import Daemon, Outcome
@@ -89,22 +89,17 @@ def serve(settings: Settings, initial_parameters: InitialParameters = from_model
     if settings.resume and settings.origin is not None:
         raise UsageProblem("--from begins a new run and --resume goes on with one: leave one of them out")
     directory = RunDirectory(settings.run_dir)
-    with (
-        contextlib.closing(Wakeup()) as wakeup,
-        directory.locked(),
-        wakeup.on_signals(),
-        contextlib.closing(Background(wakeup.notify)) as background,
-    ):
+    with contextlib.closing(Wakeup()) as wakeup, directory.locked(), wakeup.on_signals():
         for folder in (directory.path, directory.checkpoints):
             remove_temporary(folder)
         if settings.resume:
             directory.reclaim(settings.scenario)
-            return _start(settings, locks, directory, wakeup, background, initial_parameters, None)
+            return _start(settings, locks, directory, wakeup, initial_parameters, None)
         origin = open_origin(settings.origin) if settings.origin is not None else None
         if origin is not None:
             origin.check(settings.scenario, initial_parameters(settings.scenario).manifest)
         directory.claim(settings.scenario)
-        return _start(settings, locks, directory, wakeup, background, initial_parameters, origin)
+        return _start(settings, locks, directory, wakeup, initial_parameters, origin)
 
 
 @dataclass(frozen=True)
@@ -135,7 +130,6 @@ def _start(
     locks: _Locks | None,
     directory: RunDirectory,
     wakeup: Wakeup,
-    background: Background,
     initial_parameters: InitialParameters,
     origin: Origin | None,
 ) -> Outcome:
@@ -154,29 +148,32 @@ def _start(
         state, model = origin.first_state(scenario), origin.checkpoint.model
     else:
         state, model = FederationState(run=secrets.token_hex(8), round=0), initial_parameters(scenario)
+    open_journal = partial(Journal, directory.journal, wakeup.notify, console=settings.console, run=state.run)
     if state.completed:
         if not directory.says_completed():  # killed between the two
             done = RunCompleted(state.round, model.digest(), state.elapsed_s)
-            journal = Journal(directory.journal, background, console=settings.console, run=state.run)
-            journal.write(done)
-            journal.flush()
+            with contextlib.closing(open_journal()) as journal:
+                journal.write(done)
+                journal.flush()
         elif settings.console:
             print(
                 f"{directory.path}: the run is complete, with {state.round} rounds; nothing is left to do",
                 file=sys.stderr,
             )
         return Outcome.COMPLETED
-    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-    socket: RouterSocket | None = None
-    try:
+    with contextlib.ExitStack() as stack:
+        context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        stack.callback(context.destroy)
         doorkeeper = Doorkeeper(context, locks.allowed) if locks is not None else None
         key = locks.key if locks is not None else None
         socket = RouterSocket(context, settings.bind, manifest=model.manifest, key=key)
+        stack.callback(socket.close, 0)  # before the context, which would end its parts in any order
         # Not before the socket: a port in use must leave nothing that looks like a run.
         first = _take_over(origin, state, directory, store) if origin is not None else None
-        journal = Journal(directory.journal, background, console=settings.console, run=state.run)
+        journal = stack.enter_context(contextlib.closing(open_journal()))
         for problem in damaged:
             journal.write(CheckpointDamaged(problem.path.name, problem.reason))
+            journal.flush()
             store.discard(problem)
         if checkpoint is not None:
             journal.write(_resumed(settings, state, model, socket.endpoint))
@@ -207,16 +204,11 @@ def _start(
             gate=Gate(federation, socket, connections, doorkeeper),
             store=store,
             journal=journal,
-            background=background,
             wakeup=wakeup,
             split_path=directory.split,
             parent=settings.parent,
         )
         return daemon.run()
-    finally:
-        if socket is not None:
-            socket.close(0)  # where the daemon never came to it; the context would end its parts in any order
-        context.destroy()
 
 
 def _open_files() -> int:

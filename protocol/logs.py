@@ -28,15 +28,17 @@ def open_log(
     path: Path | None,
     *,
     console: bool,
-    write: Callable[[Callable[[], None]], None] = _at_once,
+    deliver: Callable[[Callable[[], None]], None] = _at_once,
     **bound: Any,
 ) -> FilteringBoundLogger:
     """A logger whose events are fields: ``log.info("round_started", round=3, selected=["ann", "bob"])``.
 
     Each event is appended to ``path`` as one line of JSON that starts with ``timestamp`` (UTC, ISO 8601),
     ``level`` and ``event``, followed by ``bound`` and the event's own fields; with ``console`` it is also
-    shown on stderr. An event that has a ``timestamp`` keeps it. ``write`` is given what writes each line, to
-    call it in this order, whenever: that raises :class:`RunFailed` when the file cannot be written.
+    shown on stderr. An event that has a ``timestamp`` keeps it.
+
+    A line is written by a call that raises :class:`RunFailed` when the file cannot be written. ``deliver`` is
+    given these calls, and may make them later, in their order.
     """
     outputs: list[JsonLines | Console] = []
     if path is not None:
@@ -44,7 +46,7 @@ def open_log(
     if console:
         outputs.append(Console())
     log: FilteringBoundLogger = structlog.wrap_logger(
-        _Fanout(outputs, write),
+        _Fanout(outputs, deliver),
         processors=[
             structlog.processors.add_log_level,
             _stamp,
@@ -80,7 +82,7 @@ class JsonLines:
         # that one.
         self._torn = torn
 
-    def line(self, event: EventDict) -> str:
+    def render(self, event: EventDict) -> str:
         return to_json(event)
 
     def write(self, line: str) -> None:
@@ -106,7 +108,7 @@ class Console:
 
     def __init__(self) -> None:
         colors = sys.stderr.isatty() and not os.environ.get("NO_COLOR")
-        self._render: Callable[[EventDict], str] = _in_colors() if colors else _plainly
+        self._in_words: Callable[[EventDict], str] = _in_colors() if colors else _plainly
         self._open = True
         self._left_out = 0
 
@@ -125,9 +127,9 @@ class Console:
             # The terminal or the reading end of the pipe is gone; a daemon goes on without.
             self._open = False
 
-    def line(self, event: EventDict) -> str:
+    def render(self, event: EventDict) -> str:
         shown = {key: _printable(value) if isinstance(value, str) else value for key, value in event.items()}
-        line = self._render(shown)
+        line = self._in_words(shown)
         return line if len(line.encode()) < select.PIPE_BUF else f"{line[: select.PIPE_BUF // 4 - 2]}…"
 
 
@@ -170,14 +172,14 @@ class _Fanout:
     """The innermost logger: hands each event to all outputs."""
 
     def __init__(
-        self, outputs: list[JsonLines | Console], write: Callable[[Callable[[], None]], None]
+        self, outputs: list[JsonLines | Console], deliver: Callable[[Callable[[], None]], None]
     ) -> None:
         self._outputs = outputs
-        self._write = write
+        self._deliver = deliver
 
     def take(self, event: EventDict) -> None:
         for output in self._outputs:
-            self._write(partial(output.write, output.line(event)))
+            self._deliver(partial(output.write, output.render(event)))
 
     debug = info = warning = error = critical = take
 

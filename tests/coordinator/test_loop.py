@@ -16,7 +16,6 @@ import zmq
 
 from coordinator import counting, daemon
 from coordinator.aggregation import UpdateSum
-from coordinator.background import Background
 from coordinator.checkpoints import CheckpointStore
 from coordinator.daemon import Daemon, Outcome
 from coordinator.effects import Effect
@@ -28,6 +27,7 @@ from coordinator.wakeup import Wakeup
 from protocol.codec import decode, encode
 from protocol.encodings import Exact
 from protocol.errors import RunFailed
+from protocol.files import write_whole
 from protocol.manifest import Parameters
 from protocol.messages import AnyMessage, Heartbeat, Join, Leave, Message, Ready, Shutdown, Train, Update
 from protocol.scenario import Scenario
@@ -55,6 +55,7 @@ class Scripted:
 
     def say(self, name: str, message: Message, carried: Parameters | None = None) -> None:
         self._inbox.append((name, [memoryview(frame) for frame in encode(message, carried)]))
+        self.wakeup.notify()  # as what can be read from a socket ends a poll
 
     def train(self, name: str, order: Train) -> None:
         self.say(name, Update(run=RUN, round=order.round, seconds=0.1), tiny.update(name, order.round))
@@ -103,7 +104,10 @@ def run(
     state = FederationState(run=RUN, round=0)
     federation = Federation(scenario, tiny.MANIFEST, state, split=None, now=0.0, update_size=64)
     path = folder / "journal.jsonl"
-    with closing(Wakeup()) as wakeup, closing(Background(wakeup.notify)) as background:
+    with (
+        closing(Wakeup()) as wakeup,
+        closing(Journal(path, wakeup.notify, console=False, run=RUN)) as journal,
+    ):
         socket = Scripted(wakeup, answers)
         loop = Daemon(
             federation,
@@ -113,8 +117,7 @@ def run(
             socket=cast(RouterSocket, socket),
             gate=cast(Gate, Open()),
             store=CheckpointStore(folder, lambda _: False),
-            journal=Journal(path, background, console=False, run=RUN),
-            background=background,
+            journal=journal,
             wakeup=wakeup,
             split_path=folder / "split.json",
         )
@@ -123,8 +126,12 @@ def run(
             outcome = loop.run()
         except RunFailed as failure:
             outcome = str(failure)
-    lines = [json.loads(line) for line in path.read_text().splitlines()]
-    return outcome, socket, [(line["event"], line.get("round")) for line in lines]
+    return outcome, socket, _said(path)
+
+
+def _said(journal: Path) -> list[tuple[str, int | None]]:
+    lines = [json.loads(line) for line in journal.read_text().splitlines()]
+    return [(line["event"], line.get("round")) for line in lines]
 
 
 def test_who_says_something_is_answered_between_two_orders(
@@ -188,8 +195,16 @@ def test_rounds_go_on_while_the_disk_takes_its_time(tmp_path: Path, monkeypatch:
             disk.set()
         _until_round_2(socket, name, message)
 
+    def slow_too(path: Path, data: bytes) -> None:
+        assert disk.wait(60)
+        write_whole(path, data)
+
     monkeypatch.setattr(os, "write", slow)
-    outcome, _, journal = run(tmp_path, tiny.scenario(), answers)
+    monkeypatch.setattr(daemon, "write_whole", slow_too)
+    try:
+        outcome, _, journal = run(tmp_path, tiny.scenario(), answers)
+    finally:
+        disk.set()
     assert outcome is Outcome.INTERRUPTED
     assert (tmp_path / "split.json").exists()
     assert ("round_completed", 1) in journal
@@ -216,6 +231,27 @@ def test_that_a_line_cannot_be_written_ends_the_run_and_everybody_is_told(
     assert [name for name, message in socket.sent if isinstance(message, Shutdown)] == list(NAMES)
     assert journal[-1] == ("update_accepted", 1)
     assert not (tmp_path / "round-000001.safetensors").exists()  # whose round has no line
+
+
+def test_that_the_split_cannot_be_written_is_in_the_journal(tmp_path: Path) -> None:
+    (tmp_path / "split.json").mkdir()
+    outcome, socket, journal = run(tmp_path, tiny.scenario(checkpoint_every=1), _until_round_2)
+    assert "split.json: cannot write: Is a directory" in str(outcome)
+    assert [name for name, message in socket.sent if isinstance(message, Shutdown)] == list(NAMES)
+    assert journal[-1][0] == "run_failed"
+    assert not (tmp_path / "round-000001.safetensors").exists()  # of a split that is nowhere
+
+
+def test_what_was_said_before_a_fault_of_the_loop_is_in_the_journal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fault(self: Federation, now: float, **_: object) -> list[Effect]:
+        raise KeyError("a fault")
+
+    monkeypatch.setattr(Federation, "round_closed", fault)
+    with pytest.raises(KeyError, match="a fault"):
+        run(tmp_path, tiny.scenario(), _until_round_2)
+    assert _said(tmp_path / "journal.jsonl")[-1] == ("update_accepted", 1)
 
 
 def test_what_waits_for_a_digest_is_written_before_the_end(

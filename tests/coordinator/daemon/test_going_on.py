@@ -76,6 +76,24 @@ class TestAKilledCoordinator:
         assert newest.stem in resumed.await_line("checkpoint_damaged")["path"]
         assert finish(resumed, enter(context, resumed, *NAMES)) == expected
 
+    def test_after_its_last_checkpoint_says_that_it_has_completed(
+        self, tmp_path: Path, context: Context
+    ) -> None:
+        scenario = tiny.scenario(rounds=2)
+        whole = DaemonProcess(scenario, tmp_path / "run")
+        finish(whole, enter(context, whole, *NAMES))
+        journal = tmp_path / "run" / "journal.jsonl"
+        before = journal.read_text().splitlines(keepends=True)
+        last = next(at for at, line in enumerate(before) if '"run_completed"' in line)
+        journal.write_text("".join(before[:last]))
+        for _ in range(2):  # and says it once
+            resumed = DaemonProcess(scenario, tmp_path / "run", resume=True)
+            assert resumed.end()[0] == 0
+            *others, line = resumed.journal()
+            assert line["event"] == "run_completed"
+            assert line["model_digest"] == json.loads(before[last])["model_digest"]
+            assert len(others) == last
+
     def test_participants_find_it_again_on_the_same_port(self, tmp_path: Path, context: Context) -> None:
         scenario = tiny.scenario(rounds=200, checkpoint_every=1)
         killed = DaemonProcess(scenario, tmp_path / "run")
