@@ -14,7 +14,7 @@ from typing import cast
 import pytest
 import zmq
 
-from coordinator import counting, daemon
+from coordinator import background, counting, daemon
 from coordinator.aggregation import UpdateSum
 from coordinator.checkpoints import CheckpointStore
 from coordinator.daemon import Daemon, Outcome
@@ -199,6 +199,7 @@ def test_rounds_go_on_while_the_disk_takes_its_time(tmp_path: Path, monkeypatch:
         assert disk.wait(60)
         write_whole(path, data)
 
+    monkeypatch.setattr(background, "MOST_BEHIND_S", 60.0)
     monkeypatch.setattr(os, "write", slow)
     monkeypatch.setattr(daemon, "write_whole", slow_too)
     try:
