@@ -18,6 +18,7 @@ from benchmarks.wire.measured import REPOSITORY
 
 # Of the processors: from here on figures are not those of an idle machine.
 IDLE_SHARE = 0.05
+UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True)
@@ -74,8 +75,9 @@ def observed(software: str) -> Iterator[Observed]:
 
 def facts() -> list[str]:
     """What was measured, and on what."""
+    day = _git("show", "-s", "--format=%cs") or UNKNOWN
     return [
-        f"fedmeta {version('fedmeta')}, commit {described()}, of {_git('show', '-s', '--format=%cs')}",
+        f"fedmeta {version('fedmeta')}, commit {described()}, of {day}",
         libraries(),
         hardware(),
     ]
@@ -98,8 +100,10 @@ def available_bytes() -> int:
 
 
 def described() -> str:
-    """The commit."""
-    return _git("describe", "--always", "--dirty", "--abbrev=12")
+    """The commit, and whether what runs is another; the page and its figures, which are written between the
+    parts of a measurement, do not run."""
+    changed = _git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!docs")
+    return (_git("describe", "--always", "--abbrev=12") or UNKNOWN) + ("-dirty" if changed else "")
 
 
 @dataclass(frozen=True)
@@ -129,7 +133,7 @@ def _own_s() -> float:
 def _git(*arguments: str) -> str:
     command = ["git", "-C", str(REPOSITORY), *arguments]
     done = subprocess.run(command, check=False, capture_output=True, text=True)
-    return done.stdout.strip() or "unknown"
+    return done.stdout.strip()
 
 
 def _cpu() -> str:
