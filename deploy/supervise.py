@@ -1,5 +1,6 @@
 """The launcher's loop: starts a local run's processes, watches them and the journal, leaves none behind."""
 
+import shutil
 import signal
 from collections.abc import Callable
 from enum import Enum
@@ -24,6 +25,7 @@ from protocol.errors import FedmetaError, RunFailed
 LOOK_S = 0.2  # how often the journal is looked at
 GRACE_S = 10.0  # for a process to end once it was asked to
 CHECKPOINT_S = 60.0  # for the coordinator to write its last checkpoint
+LEAST_FREE = 2**16  # bytes, for some lines of a log
 MAX_RESTARTS = 5  # of one process, with no round completed in between
 
 
@@ -156,9 +158,19 @@ class Supervisor:
             # A failed run makes the participants fail as well; the coordinator knows the reason.
             await_exit([coordinator], self._bell, GRACE_S)
             child = coordinator if coordinator.exit_code else child
+        if self._no_space():
+            # What it wrote of it may be cut off, and the coordinator's reason be nowhere.
+            where = self.run.run_dir
+            self._fail(
+                f"no space is left in {where}: make room, then go on with fedmeta run --resume {where} "
+                f"(the last that {child.name} could write: {child.last_words()})"
+            )
         if child is coordinator:
             raise RunFailed(child.last_words())
         self._fail(f"{child.name}: {child.last_words()}")
+
+    def _no_space(self) -> bool:
+        return shutil.disk_usage(self.run.run_dir).free < LEAST_FREE
 
     def _left(self, child: Child) -> None:
         self._look()

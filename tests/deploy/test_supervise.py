@@ -2,6 +2,7 @@
 
 import io
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from rich.console import Console
@@ -26,6 +28,7 @@ from tests.coordinator.reading.example import line, round_lines
 PRELUDE = """
 import os, signal, sys, time
 from pathlib import Path
+from types import SimpleNamespace
 here = Path({here!r})
 def log(text):
     with (here / "journal.jsonl").open("a") as file: file.write(text + "\\n")
@@ -192,6 +195,17 @@ def test_the_coordinators_reason_comes_before_what_follows_from_it(stage: Stage)
     stage.scripts[COORDINATOR] = f"log({STARTED!r}); log({failed!r}); wait_for('p'); fail('the disk is full')"
     stage.scripts["participant-1"] = "times('p'); fail('the coordinator failed')"
     with pytest.raises(RunFailed, match=r"^the disk is full$"):
+        stage.run()
+
+
+def test_a_full_disk_on_which_nobody_can_say_so_is_the_reason(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage.scripts[COORDINATOR] = f"log({STARTED!r}); wait_for('p'); fail('/run/journ')"
+    stage.scripts["participant-1"] = "times('p'); fail('the coord')"
+    full = SimpleNamespace(free=4096)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: full if path == stage.folder else None)
+    with pytest.raises(RunFailed, match=r"^no space is left in .*: make room, then .* --resume .*: .*\)$"):
         stage.run()
 
 
