@@ -8,7 +8,6 @@ import select
 import sys
 import weakref
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, TextIO
@@ -18,6 +17,8 @@ from pydantic import BaseModel
 from structlog.typing import EventDict, FilteringBoundLogger, WrappedLogger
 
 from protocol.errors import RunFailed
+
+_STAMPER = structlog.processors.TimeStamper(fmt="iso", utc=True)
 
 
 def _at_once(write: Callable[[], None]) -> None:
@@ -49,7 +50,7 @@ def open_log(
         _Fanout(outputs, deliver),
         processors=[
             structlog.processors.add_log_level,
-            _stamp,
+            structlog.processors.MaybeTimeStamper(fmt="iso", utc=True),
             _to_fanout,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
@@ -59,7 +60,7 @@ def open_log(
 
 def timestamp() -> str:
     """Of a line that is about now."""
-    return datetime.now(UTC).isoformat().replace("+00:00", "Z")
+    return str(_STAMPER(None, "", {})["timestamp"])
 
 
 class JsonLines:
@@ -182,11 +183,6 @@ class _Fanout:
             self._deliver(partial(output.write, output.render(event)))
 
     debug = info = warning = error = critical = take
-
-
-def _stamp(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
-    event.setdefault("timestamp", timestamp())
-    return event
 
 
 def _to_fanout(_: WrappedLogger, __: str, event: EventDict) -> tuple[tuple[EventDict], dict[str, Any]]:

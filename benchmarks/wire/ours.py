@@ -27,9 +27,8 @@ USUAL = {"heartbeat_s": 1.0, "liveness_s": 10.0, "checkpoint_every": 25}
 @dataclass(frozen=True)
 class Watched:
     """``pause_s``: the longest for which the coordinator took no message in any round, by itself, where its
-    loop had a processor for ``busy_s``.
-    ``answer_s``: the longest that it took to answer one of so many ``heartbeats``. ``late_s``: the most by
-    which the watcher's own process ran later than it wanted to."""
+    loop had a processor for ``busy_s``. ``answer_s``: the longest that it took to answer one of so many
+    ``heartbeats``. ``late_s``: the most by which the watcher's own process ran later than it wanted to."""
 
     case: Case
     pause_s: float

@@ -28,7 +28,6 @@ from tests.coordinator.reading.example import line, round_lines
 PRELUDE = """
 import os, signal, sys, time
 from pathlib import Path
-from types import SimpleNamespace
 here = Path({here!r})
 def log(text):
     with (here / "journal.jsonl").open("a") as file: file.write(text + "\\n")
